@@ -93,6 +93,8 @@ def serves_already(
     serving = document.releases.get(document.serving)
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
+    if serving.adopted:
+        return None  # Its inputs are not known to be those of the configuration.
     found = require_serving(reader, document, may_be_empty=may_be_empty)
     if found.trouble in LOST or reader.changed_inputs(document):
         return None
@@ -307,7 +309,7 @@ class Promotion:
         keep = self._reader.policy.keep != 0 and self.kind is not Kind.ROLLBACK
         blue = document.serving
         warm = [name for name in document.releases if name != blue]
-        return promotion(blue, deployment.green, warm=warm, keep=keep)
+        return promotion(blue, deployment.green, warm=warm, keep=keep, adopted=document.adopted)
 
     def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
         """Plan the launch of green; refuses a plan that changes any other group.
@@ -315,10 +317,10 @@ class Promotion:
         The plan also drops groups that were deleted outside ami-pipeline: Terraform would create
         them again.
         """
-        deleted, releases = reconciler.deleted, document.releases
-        wanted = [each.release for name, each in releases.items() if name not in deleted]
-        creates = frozenset({green.release.name})
-        return reconciler.resources.plan([*wanted, green.release], creates=creates, deletes=deleted)
+        deleted = reconciler.deleted
+        wanted = [*document.in_terraform(document.releases.keys() - deleted), green.release]
+        creates, deletes = frozenset({green.release.name}), deleted - document.adopted
+        return reconciler.resources.plan(wanted, creates=creates, deletes=deletes)
 
     @property
     def _reader(self) -> EnvironmentReader:

@@ -117,6 +117,16 @@ def today(reader: EnvironmentReader) -> datetime:
     return datetime.fromisoformat(reader.pace.today())
 
 
+def unusable(document: Environment, release: str, observation: Observation) -> str:
+    """Return why a release's group cannot serve again, empty if it can."""
+    group = document.group(release)
+    if not is_usable(observation, group):
+        return f"the group of {release} was deleted"
+    if release in document.adopted and not observation.groups[group].desired:
+        return f"the adopted group {group} has no instances, and ami-pipeline does not resize it"
+    return ""
+
+
 def undid_promotion(done: Deployment) -> bool:
     """Return True if a promotion was undone and its blue serves again."""
     promotion = done.kind in {Kind.PROMOTE, Kind.REBUILD}
@@ -164,9 +174,8 @@ class Rollback:
         for release, name in ((deployment.green, green), (deployment.blue, blue)):
             if seen := observation.groups.get(name):
                 require_managed(leased.document(), release, seen)
-        if not is_usable(observation, green):
-            text = f"the group of {deployment.green} was deleted"
-            reader.app.report(Message(text=text))
+        if why := unusable(leased.document(), deployment.green, observation):
+            reader.app.report(Message(text=why))
             return self._without(deployment.green).run(confirm)
         if is_usable(observation, blue) and not self.request.to:
             self._require_attached(observation.groups[blue], observer.place)
@@ -244,7 +253,8 @@ class Rollback:
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
-        phases = rollback(deployment.green, deployment.blue, fleet)
+        adopted = self.leased.document().adopted
+        phases = rollback(deployment.green, deployment.blue, fleet, adopted=adopted)
         policy = self.leased.reader.policy
         return PlanPreview(deployment=deployment, phases=phases, policy=policy)
 

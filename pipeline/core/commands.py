@@ -39,6 +39,11 @@ def rehearse() -> str:
     return ami_pipeline("init", "--rehearse")
 
 
+def adopt(environment: str, group: str, *flags: str) -> str:
+    """Return the command that records a running group as the serving release."""
+    return of_environment("adopt", environment, "--group", group, *flags)
+
+
 def of_environment(command: str, environment: str, *words: str) -> str:
     """Return a command of this program in one environment; `command` may be two words."""
     return ami_pipeline(*command.split(), "-e", environment, *words)
@@ -119,10 +124,10 @@ def doctor(environment: str = "") -> str:
     return ami_pipeline("doctor", *_option("-e", environment))
 
 
-def permissions(role: str = "", environment: str = "") -> str:
-    """Return the command that prints the policy of a role."""
-    words = [role] if role else []
-    return ami_pipeline("permissions", *words, *_option("-e", environment))
+def permissions(role: str = "", environment: str = "", group: str = "") -> str:
+    """Return the command that prints the policy of a role; `group` is an adopted group."""
+    words = [*([role] if role else []), *_option("-e", environment), *_option("--group", group)]
+    return ami_pipeline("permissions", *words)
 
 
 def destroy(environment: str, *, with_traffic: bool = False) -> str:

@@ -15,6 +15,7 @@ from pipeline.core.health.serving import Trouble
 from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.state.deployment import Deployment, Result
 from pipeline.core.state.next_step import next_step, restore_command
+from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.rollback import RollbackMode, RollbackOption
 from pipeline.core.state.status import Status, condition, missing_image, taking_over
@@ -37,6 +38,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("serving", _serving(status)),
         ("", _about(status, now)),
         ("config", _changed(status)),
+        ("adopted", _adopted(status)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         ("reason", _reason(status.environment.deployment)),
@@ -49,8 +51,11 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         f"{name:<{_INDENT}}{wrapped(text, width, _INDENT)}".rstrip() for name, text in rows if text
     ]
     title = f"{one_line(environment.app)} {one_line(environment.environment)} ({place})"
-    # Not wrapped, so that it can be pasted.
-    last = ["", f"{'next':<{_INDENT}}{one_line(command)}"] if (command := next_step(status)) else []
+    # Not wrapped, so that they can be pasted.
+    pasted = [("removal", each.delete) for each in _left(status)]
+    pasted += [("next", one_line(command))] if (command := next_step(status)) else []
+    last = [f"{name:<{_INDENT}}{command}" for name, command in pasted]
+    last = ["", *last] if last else []
     return "\n".join([title, "", *lines, "", *tree(status, now, width), *last])
 
 
@@ -112,6 +117,23 @@ def _changed(status: Status) -> str:
     return f"differs from {environment.serving} in {names}; to apply it: {command}"
 
 
+def _left(status: Status) -> list[AdoptedGroup]:
+    """Return the adopted groups that a release has replaced and that still exist."""
+    environment = status.environment
+    if environment.serving in environment.adopted or environment.deployment is not None:
+        return []
+    there = {each.name for each in status.observation.groups.values() if not each.status}
+    groups = (environment.adopted_group(name) for name in sorted(environment.adopted))
+    return [each for each in groups if each and each.name in there]
+
+
+def _adopted(status: Status) -> str:
+    """Return what keeps the adopted groups detached."""
+    return "; ".join(
+        f"{one_line(each.name)}: {deployment_text.keep_detached(each)}" for each in _left(status)
+    )
+
+
 def _warning(status: Status) -> str:
     """Return what is wrong beside the serving group, while no deployment is in flight.
 
@@ -145,7 +167,9 @@ def _traffic(status: Status, group: ObservedGroup, *, serves: bool) -> Iterator[
     if here and not serves:
         attached = ", ".join(sorted(names[each] for each in here))
         yield f"{group.name} receives traffic from {attached}"
-    if beyond:
+    # Where else a detached adopted group serves is its owner's affair.
+    is_owners = not serves and group.name in {each.name for each in _left(status)}
+    if beyond and not is_owners:
         table = f"[environments.{status.environment.environment}]"
         yield (
             f"{group.name} receives traffic from {describe_sources(beyond)}, "

@@ -10,6 +10,7 @@ from pipeline.core.state.environment import Lease, ReleaseRecord
 from pipeline.core.state.next_step import next_step
 from pipeline.core.state.rollback import RollbackOption
 from pipeline.core.state.status import Status
+from pipeline.ui.deployment_text import adopted_document
 from pipeline.ui.outcome import deployment_document
 from pipeline.ui.plan import inputs_document
 from pipeline.ui.status import health
@@ -66,6 +67,7 @@ def _release(
         "since": record.since or None,
         "warm_until": record.warm_until or None,
         "failed": record.failed,
+        "adopted": adopted_document(record.adopted),
         "group": _group(status, group) if group else None,
     }
 

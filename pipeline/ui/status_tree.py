@@ -150,14 +150,21 @@ def role(status: Status, record: ReleaseRecord, now: datetime) -> str:
     """Return the role of a release."""
     environment, name = status.environment, record.release.name
     deployment, successor = environment.deployment, taking_over(status)
+    group = one_line(record.adopted.name) if record.adopted else ""
     if name == environment.serving and not successor:
-        return "serving"
+        return f"serving, adopted {group}" if group else "serving"
     if deployment and successor and name == deployment.blue:
         return f"blue of the {deployment.kind} in flight"
     if deployment and name == deployment.green:
         return f"green of the {deployment.kind} in flight"
+    return _detached(record, now)
+
+
+def _detached(record: ReleaseRecord, now: datetime) -> str:
     if record.failed:
         return "failed, kept for debugging"
+    if record.adopted:
+        return f"adopted {one_line(record.adopted.name)}, detached"
     if record.warm_until == NEXT:
         return "warm until the next promotion"
     return _warm(record.warm_until, now) if record.warm_until else "detached"

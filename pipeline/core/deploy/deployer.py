@@ -159,7 +159,8 @@ class Deployer:
         return outcome
 
     def _way_back(self, fleet: Fleet) -> list[Phase]:
-        phases = rollback(self.deployment.blue, self.deployment.green, fleet)
+        adopted = self._ledger.read().adopted
+        phases = rollback(self.deployment.blue, self.deployment.green, fleet, adopted=adopted)
         if self.deployment.keep_failed:
             return [phase for phase in phases if not phase.has(DELETES)]
         return phases
@@ -309,7 +310,11 @@ class Deployer:
         balancers, seen = self._observer.place.balancers, self._observer.latest
         if seen is None or any(each.identifier not in seen.targets for each in balancers):
             seen = self._observer.observe({release})
-        expected = Expected(group=self._observer.group(release), balancers=balancers)
+        expected = Expected(
+            group=self._observer.group(release),
+            balancers=balancers,
+            any_version=release in self._ledger.read().adopted,
+        )
         healthy = isinstance(all_healthy(expected, (seen,), in_a_row=1), Healthy)
         return None if healthy else seen
 

@@ -26,11 +26,14 @@ class GroupSizes:
     _replaced: dict[str, Limits] = field(default_factory=dict, init=False)
 
     def grow(self, release: str, least: int, observation: Observation) -> None:
-        """Raise a group's size to at least `least` members; a larger group stays as it is."""
-        group = observation.groups.get(self.observer.group(release))
-        if group is None or group.status:
-            return
+        """Raise a group's size to at least `least` members; a larger group stays as it is.
+
+        So does an adopted group.
+        """
         document = self._document()
+        group = observation.groups.get(self.observer.group(release))
+        if group is None or group.status or release in document.adopted:
+            return
         least, minimum = _least(document, release, group, least)
         # The observation may be older than this run's own change.
         least = max(least, self._grown.get(release, 0))
@@ -45,13 +48,16 @@ class GroupSizes:
             self.groups.resize(group.name, minimum=minimum, maximum=maximum, desired=least)
 
     def limits_at_end(self, deployment: Deployment) -> Limits | None:
-        """Return the size for green once it serves alone, None if its group is not described."""
+        """Return the size for green once it serves alone.
+
+        None for an adopted group, and if its group is not described.
+        """
         blue, green = deployment.blue, deployment.green
         both = frozenset({blue, green} - {""})
         observation = self.observer.observe_complete(both, activities={blue} - {""}, targets=False)
         group = observation.groups.get(self.observer.group(green))
         record = self._document().releases.get(green)
-        if group is None or record is None:
+        if group is None or record is None or record.adopted:
             return None
         name = self.observer.group(blue) if blue else ""
         return limits_at_end(
@@ -64,7 +70,12 @@ class GroupSizes:
         )
 
     def set_limits(self, release: str, limits: Limits) -> None:
-        """Set a group's minimum and maximum, and its desired capacity unless that is None."""
+        """Set a group's minimum and maximum, and its desired capacity unless that is None.
+
+        An adopted group keeps its own.
+        """
+        if release in self._document().adopted:
+            return
         name = self.observer.group(release)
         observation = self.observer.observe_until(
             {release}, lambda it: name in it.groups, targets=False

@@ -8,6 +8,7 @@ on one line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from pipeline.core.deploy.fleet import Fleet
@@ -57,18 +58,25 @@ class Phase:
 
 
 def promotion(
-    blue: str, green: str, *, warm: Iterable[str] = (), keep: bool = False
+    blue: str,
+    green: str,
+    *,
+    warm: Iterable[str] = (),
+    keep: bool = False,
+    adopted: AbstractSet[str] = frozenset(),
 ) -> list[Phase]:
     """Return the phases that put `green` into service in place of `blue` (empty: of nothing).
 
     `warm` are detached groups of earlier deployments. They stay until green is in service: a
-    rollback of blue would need them. `keep` leaves blue warm for a rollback of green.
+    rollback of blue would need them. `keep` leaves blue warm for a rollback of green. `adopted`
+    groups are never deleted.
     """
     blues, spare = frozenset({blue} - {""}), frozenset(warm)
     beside = Fleet(serving=blues, detached=spare | {green})
     both = beside.serve(green)
     over = Fleet(serving=frozenset({green}), detached=spare | blues)
-    end = Fleet(serving=frozenset({green}), detached=blues if keep else frozenset())
+    stays = (blues if keep else frozenset()) | (over.detached & adopted)
+    end = Fleet(serving=frozenset({green}), detached=stays)
     # fmt: off
     table = [
         Phase("launch",  beside, AllInService(green),               ROLL_BACK | CREATES | DETACHED),
@@ -83,12 +91,14 @@ def promotion(
     return [phase for phase in table if blue or not phase.has(ALONE)]
 
 
-def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
+def rollback(
+    blue: str, green: str, fleet: Fleet, *, adopted: AbstractSet[str] = frozenset()
+) -> list[Phase]:
     """Return the phases from any fleet on the way of a promotion back to `blue` without `green`.
 
     A blue that served all along need not be completely healthy: the pipeline did not change it.
     It only grows where it is smaller than a green that serves. Without a blue or a green, the
-    group was deleted outside the pipeline, and its phase is left out.
+    group was deleted outside the pipeline, and its phase is left out. An `adopted` green stays.
     """
     served = blue in fleet.serving
     back = HalfHealthy(blue, other=green) if served else AllHealthy(blue, least=green)
@@ -97,12 +107,13 @@ def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
     alone = replace(
         restored, serving=restored.serving - greens, detached=restored.detached | greens
     )
-    end = replace(alone, detached=alone.detached - greens)
+    unwanted = greens - adopted
+    end = replace(alone, detached=alone.detached - unwanted)
     # fmt: off
     table = [
-        Phase("reattach", restored, back,            HOLD | BACK | RESTORES),
-        Phase("detach",   alone,    Drained(green),  HOLD | BACK | DRAINS),
-        Phase("delete",   end,      Deleted(greens), HOLD | BACK | DELETES),
+        Phase("reattach", restored, back,              HOLD | BACK | RESTORES),
+        Phase("detach",   alone,    Drained(green),    HOLD | BACK | DRAINS),
+        Phase("delete",   end,      Deleted(unwanted), HOLD | BACK | DELETES),
     ]
     # fmt: on
     needed = {RESTORES: blue, DRAINS: green}
@@ -110,12 +121,14 @@ def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
     return [phase for phase in table if not any(phase.has(trait) for trait in absent)]
 
 
-def takeover(blue: str, green: str, *, warm: Sequence[str]) -> list[Phase]:
+def takeover(
+    blue: str, green: str, *, warm: Sequence[str], adopted: AbstractSet[str] = frozenset()
+) -> list[Phase]:
     """Return the phases that let `green` serve where `blue` was deleted: there is no way back."""
     want = Fleet(serving=frozenset({green}), detached=frozenset(warm) | {blue})
     return [
         Phase("attach", want, AllHealthy(green), HOLD | RESTORES),
-        *decision(promotion(blue, green, warm=warm)),
+        *decision(promotion(blue, green, warm=warm, adopted=adopted - {blue})),
     ]
 
 
@@ -126,13 +139,16 @@ def removal(serving: str, others: Iterable[str], unwanted: Iterable[str]) -> lis
     return [Phase("retire", want, Deleted(deleted), HOLD | DELETES)]
 
 
-def destruction(releases: Iterable[str], unwanted: Iterable[str]) -> list[Phase]:
-    """Return the phases that drain and delete groups, also a serving one: a person confirmed it."""
-    everything, deleted = frozenset(releases), frozenset(unwanted)
-    drain = Drained(*sorted(deleted))
+def destruction(unwanted: Iterable[str], *, keeps: str = "") -> list[Phase]:
+    """Return the phases that drain and delete groups, also a serving one: a person confirmed it.
+
+    `keeps` is the adopted release that serves, if one does.
+    """
+    deleted = frozenset(unwanted)
+    want = Fleet(serving=frozenset({keeps} - {""}), detached=deleted)
     return [
-        Phase("drain", Fleet(detached=everything), drain, HOLD | DRAINS),
-        *removal("", everything, deleted),
+        Phase("drain", want, Drained(*sorted(deleted)), HOLD | DRAINS),
+        *removal(keeps, deleted, deleted),
     ]
 
 

@@ -87,6 +87,16 @@ class Proposal:
         return self.environment.group(release) if release else ""
 
     @property
+    def replaces_adopted(self) -> bool:
+        """Return True if the serving group is one that the pipeline did not create."""
+        return self.environment.serving in self.environment.adopted
+
+    @property
+    def template(self) -> str:
+        """Return the serving release's launch template; empty if the pipeline has none there."""
+        return "" if self.replaces_adopted else self.blue
+
+    @property
     def blue(self) -> str:
         """Return the serving group by the document; empty if no release serves."""
         return self.group(self.environment.serving)

@@ -114,6 +114,13 @@ class Wait:
         group = self.observed(release)
         return group.desired if group else 0
 
+    def size_to_reach(self, release: str, other: str) -> int:
+        """Return the live size of `other`, which a release must reach to take its traffic over.
+
+        An adopted group keeps the size that it has.
+        """
+        return 0 if release in self.document.adopted or not other else self.live_size(other)
+
     def expected(self, release: str, *, least: int = 0, may_be_empty: bool = False) -> Expected:
         """Return what a release's group is judged against."""
         return Expected(
@@ -122,6 +129,7 @@ class Wait:
             least=least,
             patience=self.policy.patience,
             may_be_empty=may_be_empty,
+            any_version=release in self.document.adopted,
         )
 
     def serves(self, release: str, observation: Observation | None = None) -> bool:
