@@ -27,7 +27,7 @@ def merge(own: Document, defaults: Document, key: Key = ()) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for name, value in own.items():
-        theirs = defaults.get(name)
+        theirs: Any = defaults.get(name)
         if _merges(value, theirs, (*key, name)):
             merged[name] = merge(value, theirs, (*key, name))
         else:
