@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
+from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
 from pipeline.app.environment.reader import EnvironmentReader
@@ -30,7 +31,7 @@ from pipeline.core.deploy.selection import (
     size_instead,
     skipped,
 )
-from pipeline.core.deploy.versions import image_named, is_version
+from pipeline.core.deploy.versions import beside, choose_images, image_named, is_version
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
@@ -117,9 +118,11 @@ def choose(reader: EnvironmentReader, request: PromoteRequest) -> Image:
     """Return the requested image: one by id or version, another environment's, or the newest."""
     settings = reader.app.settings
     images = known_images(reader.app, reader.clients)
+    supported = supported_architectures(reader, images)
     ami_id = request.image
     if is_version(ami_id):
-        named = image_named(images, ami_id, request.environment)
+        fitting = choose_images(images, supported, ami_id)
+        named = image_named(fitting, ami_id, request.environment)
         if named.note:
             reader.app.report(Message(text=named.note))
         ami_id = named.id
@@ -127,9 +130,11 @@ def choose(reader: EnvironmentReader, request: PromoteRequest) -> Image:
         origin = EnvironmentReader(
             app=reader.app, environment=request.origin, account=reader.account
         )
-        ami_id = serving_ami(origin)
+        serving = image_of(images, serving_ami(origin), settings.app, settings.region)
+        return beside(images, serving, supported)
     if ami_id:
         return image_of(images, ami_id, settings.app, settings.region)
+    images = choose_images(images, supported)
     chosen = newest_good(images, request.environment)
     for each in skipped(images, chosen, request.environment):
         text = f"{each.id} (version {each.version or 'unknown'}) is newer, but {each.status}"

@@ -34,7 +34,13 @@ from pipeline.core.deploy.selection import (
     require_promotable,
     target_of,
 )
-from pipeline.core.deploy.versions import Named, image_named, is_version, release_named
+from pipeline.core.deploy.versions import (
+    Named,
+    choose_images,
+    image_named,
+    is_version,
+    release_named,
+)
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
@@ -108,8 +114,11 @@ def named_in(reader: EnvironmentReader, document: Environment, to: str) -> Named
     if named := release_named(document, to):
         return named
     from pipeline.app.bake import known_images
+    from pipeline.app.environment.architectures import supported_architectures
 
-    return image_named(known_images(reader.app, reader.clients), to, reader.environment)
+    images = known_images(reader.app, reader.clients)
+    fitting = choose_images(images, supported_architectures(reader, images), to)
+    return image_named(fitting, to, reader.environment)
 
 
 def today(reader: EnvironmentReader) -> datetime:

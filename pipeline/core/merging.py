@@ -27,9 +27,10 @@ def merge(own: Document, defaults: Document, key: Key = ()) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for name, value in own.items():
-        theirs: Any = defaults.get(name)
-        if _merges(value, theirs, (*key, name)):
-            merged[name] = merge(value, theirs, (*key, name))
+        theirs = defaults.get(name)
+        both = isinstance(value, Mapping) and isinstance(theirs, Mapping)
+        if both and not _is_whole((*key, name)):
+            merged[name] = merge(value, defaults[name], (*key, name))
         else:
             merged[name] = value
     return merged | {name: value for name, value in defaults.items() if name not in own}
@@ -57,11 +58,6 @@ def fill_app(document: Document) -> dict[str, Any]:
     if not (isinstance(app, str) and isinstance(state, Mapping) and isinstance(url, str)):
         return dict(document)
     return {**document, "state": {**state, "url": url.replace(APP, app)}}
-
-
-def _merges(own: object, theirs: object, key: Key) -> bool:
-    both = isinstance(own, Mapping) and isinstance(theirs, Mapping)
-    return both and not _is_whole(key)
 
 
 def _is_whole(key: Key) -> bool:
