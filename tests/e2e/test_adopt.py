@@ -24,7 +24,7 @@ from tests.e2e.testbed import build_fast_testbed
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.e2e.site import Site
     from tests.e2e.testbed import CloudTestbed
@@ -40,28 +40,56 @@ SCRIPT = "#!/bin/sh\nset -f\ntest \"${unset}\" = ''\n"
 @pytest.fixture
 def site(testbed: CloudTestbed) -> Site:
     """Return an environment with real Terraform, whose pipeline.toml does not have it yet."""
-    return unconfigured(testbed)
+    return unconfigured(testbed, "application")
 
 
 @pytest.fixture
 def fast_site(tmp_path: Path) -> Iterator[Site]:
     with build_fast_testbed(tmp_path) as testbed:
-        yield unconfigured(testbed)
+        yield unconfigured(testbed, "application", "classic")
 
 
-def unconfigured(testbed: CloudTestbed) -> Site:
-    made = testbed.site("production", "application")
+def unconfigured(testbed: CloudTestbed, *kinds: str) -> Site:
+    made = testbed.site("production", *kinds)
     path = made.project.folder / "pipeline.toml"
     path.write_text(path.read_text().split("[environments.")[0] + PAUSES)
     return made
 
 
-def make_group(site: Site) -> Any:
-    """Make a group by hand behind the site's target group; return the client of Auto Scaling."""
+def make_group(site: Site, launches: str = "launch template") -> Any:
+    """Make a group by hand behind the site's load balancers; return the client of Auto Scaling."""
     cloud, made = site.testbed.cloud, site.testbed.made
-    data = {
-        "ImageId": site.testbed.old,
-        "InstanceType": "t3.small",
+    scaling = cloud.aws("autoscaling")
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName=GROUP,
+        MinSize=1,
+        MaxSize=5,
+        DesiredCapacity=3,
+        HealthCheckType="ELB",
+        HealthCheckGracePeriod=600,
+        VPCZoneIdentifier=",".join(made["subnet_ids"]),
+        TargetGroupARNs=[each.arn for each in site.balancers if each.arn],
+        LoadBalancerNames=[each.name for each in site.balancers if not each.arn],
+        **_launched(site, launches),
+    )
+    eventually(lambda: len(healthy(site)) == 3, within=60)
+    return scaling
+
+
+def _launched(site: Site, launches: str) -> dict[str, Any]:
+    """Return what the group launches: a configuration, a template, or one of several types."""
+    cloud, made = site.testbed.cloud, site.testbed.made
+    data: dict[str, Any] = {"ImageId": site.testbed.old, "InstanceType": "t3.small"}
+    if launches == "launch configuration":
+        cloud.aws("autoscaling").create_launch_configuration(
+            LaunchConfigurationName=GROUP,
+            **data,
+            SecurityGroups=made["security_group_ids"],
+            IamInstanceProfile=made["instance_profile"],
+            UserData=SCRIPT,
+        )
+        return {"LaunchConfigurationName": GROUP}
+    data |= {
         "SecurityGroupIds": made["security_group_ids"],
         "IamInstanceProfile": {"Name": made["instance_profile"]},
         "UserData": base64.b64encode(SCRIPT.encode()).decode(),
@@ -70,20 +98,12 @@ def make_group(site: Site) -> Any:
         ],
     }
     cloud.aws("ec2").create_launch_template(LaunchTemplateName=GROUP, LaunchTemplateData=data)
-    scaling = cloud.aws("autoscaling")
-    scaling.create_auto_scaling_group(
-        AutoScalingGroupName=GROUP,
-        LaunchTemplate={"LaunchTemplateName": GROUP, "Version": "$Latest"},
-        MinSize=1,
-        MaxSize=5,
-        DesiredCapacity=3,
-        HealthCheckType="ELB",
-        HealthCheckGracePeriod=600,
-        VPCZoneIdentifier=",".join(made["subnet_ids"]),
-        TargetGroupARNs=[site.balancers[0].arn],
-    )
-    eventually(lambda: len(healthy(site)) == 3, within=60)
-    return scaling
+    named = {"LaunchTemplateName": GROUP, "Version": "$Latest"}
+    if launches == "launch template":
+        return {"LaunchTemplate": named}
+    types = [{"InstanceType": "t3.small"}, {"InstanceType": "t3.micro"}]
+    mixed = {"LaunchTemplateSpecification": named, "Overrides": types}
+    return {"MixedInstancesPolicy": {"LaunchTemplate": mixed}}
 
 
 def healthy(site: Site) -> set[str]:
@@ -156,7 +176,7 @@ def described(scaling: Any) -> dict[str, Any]:
     [found] = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])[
         "AutoScalingGroups"
     ]
-    moved = {"TargetGroupARNs", "TrafficSources"}
+    moved = {"LoadBalancerNames", "TargetGroupARNs", "TrafficSources"}
     return {key: value for key, value in found.items() if key not in moved}
 
 
@@ -170,7 +190,7 @@ def reattached_in(site: Site) -> float:
 
 
 def test_the_page_replaces_a_group_and_returns_to_it_without_a_failed_request(
-    site: Site, record_property: Callable[[str, object], None]
+    site: Site, request: pytest.FixtureRequest
 ) -> None:
     scaling = make_group(site)
     before = described(scaling)
@@ -191,29 +211,48 @@ def test_the_page_replaces_a_group_and_returns_to_it_without_a_failed_request(
         }
         seconds["back"] = type_in(site, back)
         seconds["reattach"] = reattached_in(site)
-    record_property("seconds", {name: round(each, 1) for name, each in seconds.items()})
+    text = ", ".join(f"{name} {each:.1f} s" for name, each in seconds.items())
+    request.node.user_properties.append(("last line", f"adoption: {text}"))
     assert least == [3]
     assert described(scaling) == before
     assert site.serving == "r000001"
     assert seconds["reattach"] < 10
 
 
-def test_a_group_that_its_owner_attached_again_is_reported_and_detached(fast_site: Site) -> None:
+@pytest.mark.parametrize("launches", ["launch configuration", "mixed instances"])
+def test_a_group_that_its_owner_attached_again_is_reported_and_detached(
+    launches: str, fast_site: Site
+) -> None:
     site = fast_site
-    scaling = make_group(site)
-    assert site.run("adopt", "--group", GROUP, "--yes").code == 0
-    done = site.promote("--image", site.testbed.old)
-    assert done.code == 0, done.err
-    source = {"Identifier": site.balancers[0].arn, "Type": "elbv2"}
-    scaling.attach_traffic_sources(AutoScalingGroupName=GROUP, TrafficSources=[source])
-    eventually(lambda: len(healthy(site)) == 6, within=60)
-    refused = site.promote("--image", site.testbed.new)
-    assert refused.code == 3
-    assert f"{GROUP}:\n  is adopted (r000001) and was attached" in refused.err
-    command = site.status()["next"]
-    assert command.startswith("aws autoscaling detach-traffic-sources ")
-    scaling.detach_traffic_sources(AutoScalingGroupName=GROUP, TrafficSources=[source])
-    eventually(lambda: len(site.balancers[0].registered(site.testbed.cloud)) == 3, within=120)
-    again = site.promote("--image", site.testbed.new)
-    assert again.code == 0, again.err
-    assert again.document["adopted"] is None
+    scaling = make_group(site, launches)
+    before = described(scaling)
+    with site.under_load(), least_capacity(site) as least:
+        adopted = site.run("adopt", "--group", GROUP, "--yes")
+        assert adopted.code == 0, adopted.err
+        done = site.promote("--image", site.testbed.old)
+        assert done.code == 0, done.err
+        assert done.document["adopted"]["group"] == GROUP
+        owned = {
+            "AutoScalingGroupName": GROUP,
+            "TrafficSources": [
+                {"Identifier": each.arn or each.name, "Type": "elbv2" if each.arn else "elb"}
+                for each in site.balancers
+            ],
+        }
+        scaling.attach_traffic_sources(**owned)
+        eventually(lambda: len(healthy(site)) == 6, within=60)
+        refused = site.promote("--image", site.testbed.new)
+        assert refused.code == 3
+        assert f"{GROUP}:\n  is adopted (r000001) and was attached" in refused.err
+        command = site.status()["next"]
+        assert command.startswith("aws autoscaling detach-traffic-sources ")
+        scaling.detach_traffic_sources(**owned)
+        for each in site.balancers:
+            eventually(lambda: len(each.registered(site.testbed.cloud)) == 3, within=120)  # noqa: B023  called at once
+        again = site.promote("--image", site.testbed.new)
+        assert again.code == 0, again.err
+        assert again.document["adopted"] is None
+        back = site.run("rollback", "--to", "r000001", "--yes")
+        assert back.code == 0, back.err
+    assert (site.serving, least) == ("r000001", [3])
+    assert described(scaling) == before
