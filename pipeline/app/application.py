@@ -190,8 +190,8 @@ class Application:
         )
 
     def inside(self, path: str | Path) -> Path:
-        """Return a path of the configuration as an absolute path."""
-        return self.settings.root / path
+        """Return a path of the configuration as an absolute path without `..`."""
+        return Path(os.path.normpath(self.settings.root / path))
 
     @property
     def state(self) -> Path:

@@ -11,7 +11,7 @@ from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
 from pipeline.core.deploy.phases import destruction
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.deploy.recovery import removable
+from pipeline.core.deploy.recovery import kept_serving, removable
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.traffic_sources import balancer_of, describe_sources, detach
 from pipeline.core.state.deployment import Deployment, Kind
@@ -36,7 +36,8 @@ def destroy(
         document = leased.document()
         require_destroyable(session.reader, document)
         begun = document.deployment
-        deployment = begun or leased.new_deployment(Kind.DESTROY, green="", blue="")
+        keeps = kept_serving(document)
+        deployment = begun or leased.new_deployment(Kind.DESTROY, green="", blue=keeps)
         reconciler = leased.reconciler(deployment)
         with app.interrupts.heard():
             _require_no_traffic(reconciler, document, allowed=with_traffic)
@@ -45,7 +46,7 @@ def destroy(
         if begun:
             return finish(leased)
         leased.begin(reconciler, deployment)
-        phases = destruction(document.releases, removable(document), reconciler.manner)
+        phases = destruction(removable(document), keeps=keeps, how=reconciler.manner)
         return leased.run(reconciler, deployment, phases)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
+from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
 from pipeline.app.environment.reader import EnvironmentReader
@@ -30,7 +31,7 @@ from pipeline.core.deploy.selection import (
     size_instead,
     skipped,
 )
-from pipeline.core.deploy.versions import image_named, is_version
+from pipeline.core.deploy.versions import beside, choose_images, image_named, is_version
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
@@ -104,6 +105,8 @@ def serves_already(
     serving = document.releases.get(document.serving)
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
+    if serving.adopted:
+        return None  # Its inputs are not known to be those of the configuration.
     found = require_serving(reader, document, may_be_empty=may_be_empty)
     if found.trouble in LOST or reader.changed_inputs(document):
         return None
@@ -126,9 +129,11 @@ def choose(reader: EnvironmentReader, request: PromoteRequest) -> Image:
     """Return the requested image: one by id or version, another environment's, or the newest."""
     settings = reader.app.settings
     images = known_images(reader.app, reader.clients)
+    supported = supported_architectures(reader, images)
     ami_id = request.image
     if is_version(ami_id):
-        named = image_named(images, ami_id, request.environment)
+        fitting = choose_images(images, supported, ami_id)
+        named = image_named(fitting, ami_id, request.environment)
         if named.note:
             reader.app.report(Message(text=named.note))
         ami_id = named.id
@@ -136,9 +141,11 @@ def choose(reader: EnvironmentReader, request: PromoteRequest) -> Image:
         origin = EnvironmentReader(
             app=reader.app, environment=request.origin, account=reader.account
         )
-        ami_id = serving_ami(origin)
+        serving = image_of(images, serving_ami(origin), settings.app, settings.region)
+        return beside(images, serving, supported)
     if ami_id:
         return image_of(images, ami_id, settings.app, settings.region)
+    images = choose_images(images, supported)
     chosen = newest_good(images, request.environment)
     for each in skipped(images, chosen, request.environment):
         text = f"{each.id} (version {each.version or 'unknown'}) is newer, but {each.status}"
@@ -318,7 +325,8 @@ class Promotion:
         keep = self._reader.policy.keep != 0 and self.kind is not Kind.ROLLBACK
         blue = document.serving
         warm = [name for name in document.releases if name != blue]
-        return promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
+        adopted, green = document.adopted, deployment.green
+        return promotion(blue, green, warm=warm, keep=keep, adopted=adopted, how=how)
 
     def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
         """Plan the launch of green; refuses a plan that changes any other group.
@@ -326,10 +334,10 @@ class Promotion:
         The plan also drops groups that were deleted outside ami-pipeline: Terraform would create
         them again.
         """
-        deleted, releases = reconciler.deleted, document.releases
-        wanted = [each.release for name, each in releases.items() if name not in deleted]
-        creates = frozenset({green.release.name})
-        return reconciler.resources.plan([*wanted, green.release], creates=creates, deletes=deleted)
+        deleted = reconciler.deleted
+        wanted = [*document.in_terraform(document.releases.keys() - deleted), green.release]
+        creates, deletes = frozenset({green.release.name}), deleted - document.adopted
+        return reconciler.resources.plan(wanted, creates=creates, deletes=deletes)
 
     @property
     def _reader(self) -> EnvironmentReader:

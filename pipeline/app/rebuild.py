@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from pipeline.app.application import Application, Options
 from pipeline.app.bake import bake, known_images, records
+from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
@@ -16,6 +17,7 @@ from pipeline.core import commands
 from pipeline.core.deploy.plan import PromoteRequest, Unchanged
 from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection import image_of, require_promotable
+from pipeline.core.deploy.versions import beside
 from pipeline.core.image import Image
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.state.deployment import Deployment, Kind
@@ -38,14 +40,16 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
     with app.interrupts.heard():
         environment = environment_to_bake_for(session.reader, before)
         then = least_lifetime(session.reader.policy)
-        image = bake(
+        baked = bake(
             app,
             replace(options, environment=environment),
             then=then,
             before_build=lambda: require_rebuildable(
                 session.reader, before, serving_image(session.reader, before)
             ),
-        ).image
+        )
+        supported = supported_architectures(session.reader, baked.images)
+        image = beside(baked.images, baked.image, supported)
     if unchanged := serves_already(session.reader, before, image, may_be_empty=True):
         return retire_failed(session) or unchanged
     again = commands.promote(options.environment, image.id, allow_quarantined=True)

@@ -34,7 +34,13 @@ from pipeline.core.deploy.selection import (
     require_promotable,
     target_of,
 )
-from pipeline.core.deploy.versions import Named, image_named, is_version, release_named
+from pipeline.core.deploy.versions import (
+    Named,
+    choose_images,
+    image_named,
+    is_version,
+    release_named,
+)
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
@@ -108,13 +114,26 @@ def named_in(reader: EnvironmentReader, document: Environment, to: str) -> Named
     if named := release_named(document, to):
         return named
     from pipeline.app.bake import known_images
+    from pipeline.app.environment.architectures import supported_architectures
 
-    return image_named(known_images(reader.app, reader.clients), to, reader.environment)
+    images = known_images(reader.app, reader.clients)
+    fitting = choose_images(images, supported_architectures(reader, images), to)
+    return image_named(fitting, to, reader.environment)
 
 
 def today(reader: EnvironmentReader) -> datetime:
     """Return the time of the cloud's clock."""
     return datetime.fromisoformat(reader.pace.today())
+
+
+def unusable(document: Environment, release: str, observation: Observation) -> str:
+    """Return why a release's group cannot serve again, empty if it can."""
+    group = document.group(release)
+    if not is_usable(observation, group):
+        return f"the group of {release} was deleted"
+    if release in document.adopted and not observation.groups[group].desired:
+        return f"the adopted group {group} has no instances, and ami-pipeline does not resize it"
+    return ""
 
 
 def undid_promotion(done: Deployment) -> bool:
@@ -163,9 +182,8 @@ class Rollback:
         for release, name in ((deployment.green, green), (deployment.blue, blue)):
             if seen := observation.groups.get(name):
                 require_managed(leased.document(), release, seen)
-        if not is_usable(observation, green):
-            text = f"the group of {deployment.green} was deleted"
-            reader.app.report(Message(text=text))
+        if why := unusable(leased.document(), deployment.green, observation):
+            reader.app.report(Message(text=why))
             return self._without(deployment.green).run(confirm)
         if is_usable(observation, blue) and not self.request.to:
             self._require_attached(observation.groups[blue], observer.place)
@@ -243,7 +261,8 @@ class Rollback:
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
-        phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
+        adopted, how = self.leased.document().adopted, reconciler.manner
+        phases = rollback(deployment.green, deployment.blue, fleet, adopted=adopted, how=how)
         policy = self.leased.reader.policy
         return PlanPreview(deployment=deployment, phases=phases, policy=policy)
 

@@ -13,7 +13,6 @@ from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.ownership import owner_in
-from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, rollback_option
 from pipeline.core.state.status import Status, is_running, missing_releases
 
@@ -67,7 +66,7 @@ class StatusReader:
         All groups of the region are listed only if a target belongs to none of the releases.
         """
         groups = self.reader.groups
-        names = [group_name(document.app, document.environment, each) for each in document.releases]
+        names = [document.group(each) for each in document.releases]
         observation = groups.observe(names, balancers, activities=())
         ours = {each.id for group in observation.groups.values() for each in group.members}
         others = {each for targets in observation.targets.values() for each in targets} - ours

@@ -1,4 +1,4 @@
-"""`ami-pipeline config`: check pipeline.toml, print its schema, write Terraform's root module.
+"""`ami-pipeline config`: check and show pipeline.toml, write Terraform's root module.
 
 pipeline.config is imported inside the commands, because pydantic would slow down every `--help`.
 """
@@ -6,13 +6,14 @@ pipeline.config is imported inside the commands, because pydantic would slow dow
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.context import Context, pass_context, reading_application
-from pipeline.cli.options import environment_option
+from pipeline.cli.options import environment_option, only_environment_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def config() -> None:
-    """Check pipeline.toml, print its schema, write Terraform's root module."""
+    """Check or show pipeline.toml, write Terraform's root module."""
 
 
 @config.command()
@@ -46,6 +47,27 @@ def check(context: Context) -> None:
         f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in _flatten(document)
     )
     context.tell("\n".join([f"# {settings.file}", *lines]))
+
+
+@config.command()
+@only_environment_option
+@pass_context
+def show(context: Context, environment: str | None) -> None:
+    """Print the effective settings and the origin of each.
+
+    An origin is a line of pipeline.toml or of the file that it extends, or a default. With an
+    environment, its overrides are in place. Secrets are not shown.
+    """
+    from pipeline.config import effective, find
+    from pipeline.ui.housekeeping.settings import settings_document, settings_text
+
+    path = Path(context.config) if context.config else find(Path.cwd())
+    settings, values = effective(path, environment, os.environ)
+    file = str(settings.file)
+    if context.json:
+        context.tell(json.dumps(settings_document(file, values), indent=2))
+    else:
+        context.tell(settings_text(file, values))
 
 
 @config.command()

@@ -26,6 +26,14 @@ optional_environment_option = click.option(
     metavar="NAME",
     help="Use the environment [environments.NAME] (default: all).",
 )
+only_environment_option = click.option(
+    "-e",
+    "--environment",
+    type=Checked("environment", "check_environment"),
+    shell_complete=complete_environment,
+    metavar="NAME",
+    help="Show the values of the environment [environments.NAME].",
+)
 yes_option = click.option(
     "--yes",
     is_flag=True,

@@ -39,7 +39,7 @@ _WRITTEN: Final = WithJsonSchema(
 Duration = Annotated[float, _seconds(values.check_duration), _WRITTEN]
 Pause = Annotated[float, _seconds(values.check_pause), _WRITTEN]
 Region = Annotated[str, AfterValidator(values.check_region)]
-Path = Annotated[str, AfterValidator(values.check_path)]
+Path = Annotated[str, AfterValidator(values.check_repository_path)]
 KmsKey = Annotated[str, AfterValidator(terraform_values.check_kms_key)]
 ANY_VALUE: Final = WithJsonSchema(
     {"type": ["string", "integer", "number", "boolean", "array", "object"]}

@@ -6,8 +6,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config.problems import show_file
 from pipeline.config.relations import Problem
+from pipeline.config.source_text import show_file
 from pipeline.core import commands
 
 if TYPE_CHECKING:
@@ -23,14 +23,15 @@ def unusable_hooks(root: Path, document: dict[str, Any]) -> Iterator[Problem]:
     A program with a slash in its name is relative to the folder of pipeline.toml, another one is on
     PATH (execvp(3)).
     """
-    for key, hook in _hooks(document):
+    for key, hook in hooks(document):
         command = hook.get("command") if isinstance(hook, dict) else None
         program = command[0] if isinstance(command, list) and command else None
         if isinstance(program, str) and program:
             yield from _check((*key, "command", 0), root, program)
 
 
-def _hooks(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
+def hooks(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
+    """Yield the verify hooks of the top and of every environment, each with its key."""
     environments = document.get("environments")
     tables: list[tuple[Key, object]] = [(("promote",), document.get("promote"))]
     if isinstance(environments, dict):

@@ -32,15 +32,6 @@ def lines(text: str) -> dict[Key, int]:
     return _Reader(text).read()
 
 
-def line_of(found: dict[Key, int], key: Key) -> int | None:
-    """Return the line of a key, or of the nearest table around an absent key."""
-    while key:
-        if key in found:
-            return found[key]
-        key = key[:-1]
-    return None
-
-
 def depth(text: str) -> int:
     """Return how deep a text nests, by brackets or by dots, before a parser reads it.
 

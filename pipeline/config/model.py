@@ -19,6 +19,7 @@ from pipeline.config.terraform import EnvironmentTerraformSettings, TerraformSet
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.state.release import Size
 from pipeline.core.validation import deployment_values, terraform_values, values
+from pipeline.core.validation.text import shown
 
 HIDDEN: Final = "<sensitive>"
 
@@ -96,6 +97,10 @@ class StateSettings(Table):
 class Settings(Table):
     """The settings of pipeline.toml, with the path of the file."""
 
+    extends: Annotated[str, AfterValidator(values.check_shared_file)] | None = Field(
+        default=None,
+        description="A file of defaults that several services share, such as ../common.toml.",
+    )
     app: _App = Field(description="The name of the application.", examples=["web"])
     region: Region = Field(
         description="The AWS region in which the image is baked and runs.",
@@ -151,7 +156,7 @@ class Settings(Table):
         return self.environments[name]
 
     def _unknown(self, environment: str) -> ConfigurationError:
-        name = values.shown(environment).strip("'\"")
+        name = shown(environment).strip("'\"")
         near = difflib.get_close_matches(environment[:64], list(self.environments), n=1)
         remedy = f"write {near[0]}" if near else f"add [environments.{name}] to {self._file}"
         return ConfigurationError(
@@ -170,8 +175,20 @@ class Settings(Table):
 
 
 def schema() -> dict[str, object]:
-    """Return the JSON Schema of pipeline.toml, for editors."""
+    """Return the JSON Schema of pipeline.toml, for editors.
+
+    A file that extends another one may leave out what that one states.
+    """
     made = Settings.model_json_schema()
+    bake, backend = (made["$defs"][name] for name in ("BakeSettings", "BackendSettings"))
+    made["if"] = {"not": {"required": ["extends"]}}
+    made["then"] = {
+        "required": made.pop("required"),
+        "properties": {
+            "bake": {"required": bake.pop("required")},
+            "terraform": {"properties": {"backend": {"required": backend.pop("required")}}},
+        },
+    }
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     made["title"] = "pipeline.toml"
     return made

@@ -12,14 +12,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pipeline.config.bake import BakeSettings
-from pipeline.config.lines import line_of, lines
 from pipeline.config.model import Settings, tables
 from pipeline.config.promotion import HookSettings
 from pipeline.config.relations import Problem
+from pipeline.config.source_text import CHECK, show_file
 from pipeline.config.terraform import BackendSettings
-from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.validation.values import shown
+from pipeline.core.validation.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from pipeline.config.layers import Layers, Place
     from pipeline.config.lines import Key
 
-CHECK: Final = commands.config_check()
 MOST_SHOWN: Final = 20
 _PLAIN: Final = {
     "string_type": "is not a string: put it in double quotes",
@@ -58,21 +57,23 @@ def explain(error: ErrorDetails) -> Problem:
             return Problem(key=key, what=_PLAIN.get(kind) or _lower(error["msg"]))
 
 
-def combine(file: Path, text: str, problems: Iterable[Problem]) -> ConfigurationError:
-    """Return one error of all problems, in the order of their lines."""
-    found = lines(text)
+def combine(layers: Layers, problems: Iterable[Problem]) -> ConfigurationError:
+    """Return one error of all problems, in the order of their lines; the own file's are first."""
     # The first problem of a key is enough.
     first = {each.key: each for each in reversed(tuple(problems))}.values()
+    own = layers.own.path
     placed = sorted(
-        ((line_of(found, each.key), each) for each in reversed(first)),
-        key=lambda pair: pair[0] or 0,
+        ((layers.place(each.key), each) for each in reversed(first)),
+        key=lambda pair: (pair[0].file != own, pair[0].line),
     )
     if len(placed) == 1:
-        line, only = placed[0]
-        place = f"{show_file(file)} {_place(line, only.key)}"
+        place, only = placed[0]
         remedy = only.remedy or f"fix it, then run: {CHECK}"
-        return ConfigurationError(where=place, what=only.what, remedy=remedy)
-    texts = [f"{_place(line, each.key)}: {_sentence(each)}" for line, each in placed]
+        where = f"{show_file(place.file)} {_place(place, only.key)}"
+        return ConfigurationError(where=where, what=only.what, remedy=remedy)
+    files = {place.file for place, _ in placed}
+    file = files.pop() if len(files) == 1 else own
+    texts = [f"{_of(place, file)}{_place(place, e.key)}: {_sentence(e)}" for place, e in placed]
     if len(texts) > MOST_SHOWN:
         texts = [*texts[:MOST_SHOWN], f"and {len(texts) - MOST_SHOWN} more"]
     return ConfigurationError(
@@ -82,10 +83,9 @@ def combine(file: Path, text: str, problems: Iterable[Problem]) -> Configuration
     )
 
 
-def show_file(file: Path) -> str:
-    """Return a file's name for a message, escaped if it is not printable ASCII."""
-    name = str(file)
-    return name if name.isascii() and name.isprintable() else ascii(name)
+def _of(place: Place, file: Path) -> str:
+    """Return the name of the file of a place, if the message does not begin with it."""
+    return "" if place.file == file else f"{show_file(place.file)} "
 
 
 def show_key(key: Key) -> str:
@@ -103,8 +103,8 @@ def _sentence(problem: Problem) -> str:
     return f"{problem.what}; {problem.remedy}" if problem.remedy else problem.what
 
 
-def _place(line: int | None, key: Key) -> str:
-    return f"line {line}, {show_key(key)}" if line else show_key(key)
+def _place(place: Place, key: Key) -> str:
+    return f"line {place.line}, {show_key(key)}" if place.line else show_key(key)
 
 
 def _table_of(key: Key) -> str:

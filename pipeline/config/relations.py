@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pipeline.core.permissions.scope import partition_of
 from pipeline.core.validation import values
 from pipeline.core.validation.deployment_values import DEFAULT_PAUSES, PAUSES
+from pipeline.core.validation.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -106,7 +107,7 @@ def _check_copies(document: _Table, bake: _Table) -> Iterator[Problem]:
         if region in seen:
             yield Problem(
                 key=("bake", "regions", place),
-                what=f"{values.shown(region)} is a duplicate of region or of an earlier element",
+                what=f"{shown(region)} is a duplicate of region or of an earlier element",
                 remedy="remove it",
             )
         seen.add(region)
@@ -121,7 +122,7 @@ def _check_sensitive(document: _Table, bake: _Table) -> Iterator[Problem]:
         if name not in known:
             yield Problem(
                 key=("bake", "sensitive", place),
-                what=f"vars has no variable {values.shown(name)}",
+                what=f"vars has no variable {shown(name)}",
                 remedy="fix the name, or remove it; vars_from_env is always masked",
             )
 
@@ -210,7 +211,7 @@ def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
 def _check_twice(key: Key, names: tuple[str, ...]) -> Iterator[Problem]:
     for place, name in enumerate(names):
         if name in names[:place]:
-            what = f"{values.shown(name)} is a duplicate of an earlier element"
+            what = f"{shown(name)} is a duplicate of an earlier element"
             yield Problem(key=(*key, place), what=what, remedy="remove it")
 
 

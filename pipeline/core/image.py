@@ -14,6 +14,8 @@ TAG_PREFIX = "ami-pipeline:"
 FINGERPRINT_TAG = TAG_PREFIX + "fingerprint"
 STATUS_TAG = TAG_PREFIX + "status"
 BAKE_TAG = TAG_PREFIX + "bake"
+ARCHITECTURES_TAG = TAG_PREFIX + "architectures"
+"""On each image of a bake that made several: their architectures, with a space between."""
 
 
 class ImageStatus(StrEnum):
@@ -36,7 +38,9 @@ class Image:
 
     `ids` maps each region to the AMI there; `created` is UTC, ISO 8601. `bake` names
     the bake that made it: the same as `name` unless the template names its image.
-    `reason` says why the status is not good; it may be empty.
+    `reason` says why the status is not good; it may be empty. `architecture` is EC2's name, such as
+    `arm64`, empty if it is not known. `architectures` names those of all images of its bake, with a
+    space between, if there are several.
     """
 
     app: str
@@ -55,6 +59,8 @@ class Image:
     status: ImageStatus = ImageStatus.GOOD
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     reason: str = ""
+    architecture: str = ""
+    architectures: str = ""
 
     @property
     def id(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.core.deploy.selection import newest_good
+from pipeline.core.deploy.versions import architectures, runnable
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.image import Image
 from pipeline.core.state.status import Status
@@ -49,8 +50,9 @@ def overview_of(status: Status, images: Sequence[Image], source: str) -> Overvie
 
 
 def _newer(images: Sequence[Image], serving: Image, environment: str) -> Image | None:
+    alike = {serving.architecture} if serving.architecture else architectures(images)
     try:
-        newest = newest_good(images, environment)
+        newest = newest_good(runnable(images, alike), environment)
     except RefusedError:
         return None
     is_newer = (newest.created, newest.name) > (serving.created, serving.name)

@@ -146,16 +146,14 @@ class PruneReport:
 def prune_plan(inventory: Inventory) -> PrunePlan:
     """Return what a prune removes, and why everything else stays."""
     found = sorted(_found(inventory), key=lambda each: each[0].created, reverse=True)
-    good = [image.created for image, _ in found if image.status is ImageStatus.GOOD]
-    newest = good[: inventory.keep]
-    oldest = newest[-1] if len(newest) == inventory.keep else ""
+    oldest = _oldest(inventory.keep, [image for image, _ in found])
     released = _released(inventory)
     decisions = tuple(
         Decision(
             image=image,
             copies=copies,
             reasons=(
-                *_status_reasons(image, inventory.keep, oldest),
+                *_status_reasons(image, inventory.keep, oldest.get(image.architecture, "")),
                 *dict.fromkeys(why for each in copies for why in released.get(each.id, ())),
                 *_copy_reasons(image, copies, inventory),
             ),
@@ -163,6 +161,18 @@ def prune_plan(inventory: Inventory) -> PrunePlan:
         for image, copies in found
     )
     return PrunePlan(decisions=decisions, snapshots=tuple(_orphans(inventory)))
+
+
+def _oldest(keep: int, found: Sequence[Image]) -> dict[str, str]:
+    """Return the time of the last of the `keep` newest good images, by architecture.
+
+    There is none where fewer exist, so that all of them stay.
+    """
+    times: dict[str, list[str]] = {}
+    for image in found:
+        if image.status is ImageStatus.GOOD:
+            times.setdefault(image.architecture, []).append(image.created)
+    return {name: made[keep - 1] for name, made in times.items() if len(made) >= keep}
 
 
 def _found(inventory: Inventory) -> Iterator[tuple[Image, tuple[ObservedImage, ...]]]:
@@ -178,7 +188,8 @@ def _found(inventory: Inventory) -> Iterator[tuple[Image, tuple[ObservedImage, .
             recorded = records.get(each.id)
             if recorded or each.tags.get(TAG_PREFIX + "app") == inventory.app:
                 name = recorded.name if recorded else each.name
-                known[name] = recorded or known.get(name) or image_of(each, inventory.app)
+                image = recorded or known.get(name) or image_of(each, inventory.app)
+                known[name] = replace(image, architecture=image.architecture or each.architecture)
                 copies.setdefault(name, []).append(each)
     for name, image in known.items():
         yield _with_status(image, copies[name]), tuple(copies[name])
@@ -205,6 +216,8 @@ def image_of(seen: ObservedImage, app: str) -> Image:
         baked_by=fact("baked-by"),
         status=_tagged(seen) or ImageStatus.BAKING,
         tags=seen.tags,
+        architecture=seen.architecture,
+        architectures=fact("architectures"),
     )
 
 

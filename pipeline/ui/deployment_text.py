@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.core import commands
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
+from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.state.report import serves, took
 from pipeline.core.times import format_duration
 from pipeline.ui.text import one_line
@@ -145,6 +148,40 @@ def _fix(deployment: Deployment) -> str:
     remedy = one_line(deployment.outcome.remedy) if deployment.outcome else ""
     is_view = remedy.startswith("ami-pipeline ")
     return remedy if remedy and not is_view else "fix the cause above"
+
+
+def left_adopted(deployment: Deployment) -> AdoptedGroup | None:
+    """Return the adopted group that a deployment replaced: it stays, detached."""
+    return deployment.adopted if succeeded(deployment) else None
+
+
+def format_adopted(deployment: Deployment) -> str:
+    """Return what to do about the adopted group that was replaced, empty without one."""
+    group = left_adopted(deployment)
+    return f"{one_line(group.name)} stays, detached: {keep_detached(group)}" if group else ""
+
+
+def keep_detached(group: AdoptedGroup) -> str:
+    """Return what keeps an adopted group detached: its owner would attach it again."""
+    return f"{one_line(group.release_in_owner)}, which would attach it again"
+
+
+def removal(deployment: Deployment) -> str:
+    """Return the command that deletes the adopted group that was replaced, empty without one."""
+    group = left_adopted(deployment)
+    return group.delete if group else ""
+
+
+def adopted_document(group: AdoptedGroup | None) -> dict[str, Any] | None:
+    """Return an adopted group for a program, None without one."""
+    if group is None:
+        return None
+    return {
+        "group": group.name,
+        "launches": group.launches or None,
+        "stack": group.stack or None,
+        "delete": group.delete,
+    }
 
 
 def format_runner(by: Runner) -> str:

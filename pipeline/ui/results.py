@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,9 +35,8 @@ def bake_text(result: BakeResult) -> str:
     """Return the result of a bake: the ids and their origin."""
     image = result.image
     rows = [
-        ("image", image.id),
-        *((region, ami) for region, ami in image.ids.items() if region != image.region),
-        ("name", image.name),
+        *(row for each in result.images for row in _ids(each, named=bool(result.others))),
+        *(("name", each.name) for each in result.images),
         ("version", image.version),
         ("source", image.source_ami),
         ("origin", f"{_ORIGINS[result.origin]}, {format_duration(result.seconds)}"),
@@ -45,10 +44,20 @@ def bake_text(result: BakeResult) -> str:
     return "\n".join(f"{name:<10} {one_line(value)}".rstrip() for name, value in rows if value)
 
 
+def _ids(image: Image, *, named: bool) -> Iterator[tuple[str, str]]:
+    """Yield an image and its copies; `named` adds the architecture."""
+    of = f" ({image.architecture})" if named else ""
+    yield "image", f"{image.id}{of}"
+    yield from (
+        (region, f"{ami}{of}") for region, ami in image.ids.items() if region != image.region
+    )
+
+
 def bake_document(result: BakeResult) -> dict[str, Any]:
     """Return the result of a bake for a program."""
     return {
         **image_document(result.image),
+        "others": [image_document(each) for each in result.others],
         "origin": str(result.origin),
         "seconds": round(result.seconds, 3),
         "log": str(result.log) if result.log else None,
@@ -64,6 +73,7 @@ def image_document(image: Image) -> dict[str, Any]:
         "app": image.app,
         "environment": image.environment,
         "version": image.version,
+        "architecture": image.architecture,
         "region": image.region,
         "source_ami": image.source_ami,
         "fingerprint": image.fingerprint,
@@ -79,14 +89,16 @@ Listed = Sequence[tuple[Image, Sequence[Usage]]]
 
 
 def images_text(images: Listed, now: datetime, keep: int) -> str:
-    """Return the images as a table, newest first."""
+    """Return the images as a table, newest first; with their architectures if they differ."""
     if not images:
         return f"no images yet\nnext: {commands.bake()}"
-    rows = [("IMAGE", "VERSION", "AGE", "SOURCE", "STATUS", "USED BY")]
+    differ = len({image.architecture for image, _ in images} - {""}) > 1
+    rows = [("IMAGE", "VERSION", *(["ARCH"] if differ else []), *_HEADINGS)]
     rows += [
         (
             image.id or "-",
             one_line(image.version, 32) or "-",
+            *([image.architecture or "-"] if differ else []),
             age(image.created, now),
             image.source_ami or "-",
             str(image.status),
@@ -94,9 +106,18 @@ def images_text(images: Listed, now: datetime, keep: int) -> str:
         )
         for image, uses in images
     ]
-    spare = sum(1 for _, uses in _good(images)[keep:] if not uses)
+    good = _good(images)
+    alike = [[e for e in good if e[0].architecture == name] for name in _architectures(good)]
+    spare = sum(1 for each in alike for _, uses in each[keep:] if not uses)
     note = f"\n\n{spare} unused and older than the newest {keep}" if spare else ""
     return "\n".join(table(rows)) + note
+
+
+_HEADINGS = ("AGE", "SOURCE", "STATUS", "USED BY")
+
+
+def _architectures(images: Listed) -> list[str]:
+    return sorted({image.architecture for image, _ in images})
 
 
 def images_document(images: Listed) -> dict[str, Any]:

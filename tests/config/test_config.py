@@ -313,8 +313,8 @@ ulr = "x"
         "characters from a-z 0-9 -, begins with a letter, and has no -- and no - at the end\n"
         "  line 2, region: 'eu-central-1a' is an Availability Zone: write its region, "
         "eu-central-1\n"
-        "  line 3, templte: unknown key; remove it; the keys of this table are app, "
-        "region, bake, environments, promote, terraform, state\n"
+        "  line 3, templte: unknown key; remove it; the keys of this table are "
+        "extends, app, region, bake, environments, promote, terraform, state\n"
         '  line 4, bake.template: is missing; add to [bake]: template = "packer/app.pkr.hcl"\n'
         "  line 5, bake.keep: is out of range: input should be greater than or equal to 1\n"
         '  line 6, bake.timeout: \'90\' is not a duration: a duration is written "90s", "45m", '

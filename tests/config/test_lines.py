@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from pipeline.config.lines import depth, line_of, lines
+from pipeline.config.lines import depth, lines
 
 DOCUMENT = '''\
 # a comment with [brackets] and "quotes"
@@ -110,12 +110,6 @@ def test_every_key_tomllib_reads_has_a_line_and_no_other() -> None:
 )
 def test_odd_but_valid_texts_are_read_like_tomllib_reads_them(text: str) -> None:
     assert set(lines(text)) == _leaves(tomllib.loads(text))
-
-
-def test_an_absent_key_stands_where_its_table_stands() -> None:
-    found = lines("a = 1\n[b]\nc = 2\n")
-    assert line_of(found, ("b", "missing", "x")) == 2
-    assert line_of(found, ("missing",)) is None
 
 
 @pytest.mark.parametrize(

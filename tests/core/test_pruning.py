@@ -82,6 +82,13 @@ def test_the_newest_good_images_stay_and_older_ones_go_with_their_snapshots() ->
     assert removed.snapshots == ("snap-1",)
 
 
+def test_the_newest_images_of_each_architecture_stay() -> None:
+    kinds = {1: "arm64", 2: "x86_64", 3: "x86_64", 4: "arm64"}
+    given = inventory(*(seen(number, architecture=name) for number, name in kinds.items()))
+    removed = [each.image.id for each in prune_plan(given).removed]
+    assert removed == [ami(2), ami(1)]
+
+
 def test_what_an_environment_needs_stays_and_the_reason_names_the_release() -> None:
     images = tuple(seen(each) for each in range(1, 9))
     environment = document(5, 3, 2, warm=4, failed=6)

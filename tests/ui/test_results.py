@@ -38,6 +38,31 @@ def test_the_text_of_a_bake() -> None:
     )
 
 
+ARM = replace(IMAGE, name="web-1-arm", ids={"eu-central-1": "ami-3"}, architecture="arm64")
+INTEL = replace(IMAGE, architecture="x86_64")
+
+
+def test_the_text_of_a_bake_for_two_architectures_has_both_images() -> None:
+    assert bake_text(replace(RESULT, image=INTEL, others=(ARM,))) == (
+        "image      ami-1 (x86_64)\n"
+        "us-east-1  ami-2 (x86_64)\n"
+        "image      ami-3 (arm64)\n"
+        "name       web-1\n"
+        "name       web-1-arm\n"
+        "version    1.2.3\n"
+        "source     ami-50000000\n"
+        "origin     baked, 3m 12s"
+    )
+
+
+def test_images_of_two_architectures_are_listed_with_them() -> None:
+    assert images_text([(INTEL, ()), (ARM, ())], NOW, keep=1) == (
+        "IMAGE  VERSION  ARCH    AGE  SOURCE        STATUS  USED BY\n"
+        "ami-1  1.2.3    x86_64  3d   ami-50000000  good    -\n"
+        "ami-3  1.2.3    arm64   3d   ami-50000000  good    -"
+    )
+
+
 @pytest.mark.parametrize(
     ("origin", "text"),
     [
@@ -58,6 +83,7 @@ def test_the_document_of_a_bake_contains_every_fact() -> None:
         "app": "web",
         "environment": "",
         "version": "1.2.3",
+        "architecture": "",
         "region": "eu-central-1",
         "source_ami": "ami-50000000",
         "fingerprint": "f" * 64,
@@ -66,6 +92,7 @@ def test_the_document_of_a_bake_contains_every_fact() -> None:
         "dirty": False,
         "baked_by": "",
         "status": "good",
+        "others": [],
         "origin": "baked",
         "seconds": 192.0,
         "log": "logs/web-1.log",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from math import ceil
 from typing import Any
 
 from pipeline.adapters.aws.ec2 import read_tags, read_time
@@ -127,14 +128,19 @@ def parse_group(described: Described) -> ObservedGroup:
     a group as for its members; `version` stays `$Latest` or `$Default` if the group says so.
     """
     template, version = launch_source(described)
+    members = tuple(map(_member, described.get("Instances", [])))
+    sizes = [described[each] for each in ("MinSize", "MaxSize", "DesiredCapacity")]
+    weighted = _is_weighted(described)
+    minimum, maximum, desired = _instances(sizes, members) if weighted else sizes
     return ObservedGroup(
         name=described["AutoScalingGroupName"],
-        minimum=described["MinSize"],
-        maximum=described["MaxSize"],
-        desired=described["DesiredCapacity"],
+        minimum=minimum,
+        maximum=maximum,
+        desired=desired,
+        weighted=weighted,
         template=template,
         version=version,
-        members=tuple(map(_member, described.get("Instances", []))),
+        members=members,
         attached=_attached(described),
         status=described.get("Status") or "",
         suspended=_suspended(described),
@@ -145,6 +151,32 @@ def parse_group(described: Described) -> ObservedGroup:
         protection=_protection(described),
         subnets=tuple(filter(None, described.get("VPCZoneIdentifier", "").split(","))),
     )
+
+
+def _is_weighted(described: Described) -> bool:
+    """Return True if the group's size counts weights, vCPUs or memory instead of instances.
+
+    API Reference, LaunchTemplateOverrides ("WeightedCapacity") and CreateAutoScalingGroup
+    ("DesiredCapacityType").
+    """
+    mixed = (described.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    weights = {each.get("WeightedCapacity") for each in mixed.get("Overrides") or []}
+    return bool(weights - {None, "1"}) or described.get("DesiredCapacityType") in _UNITS
+
+
+_UNITS = frozenset({"vcpu", "memory-mib"})
+
+
+def _instances(sizes: Sequence[int], members: Sequence[Member]) -> list[int]:
+    """Return minimum, maximum and desired capacity in instances, as large as those of now are."""
+    *_, desired = sizes
+    if not desired:
+        return list(sizes)
+    there = max(1, sum(not each.lifecycle.startswith(_LEAVING) for each in members))
+    return [ceil(size * there / desired) for size in sizes]
+
+
+_LEAVING = ("Terminat", "Standby", "EnteringStandby", "Detach", "Warmed")
 
 
 def _protection(described: Described) -> str:

@@ -285,6 +285,7 @@ def _observed(image: ImageTypeDef, region: str) -> ObservedImage:
         instance=image.get("SourceInstanceId", ""),
         source="" if image.get("SourceInstanceId") else image.get("SourceImageId", ""),
         protection=_protection(image),
+        architecture=image.get("Architecture", ""),
     )
 
 

@@ -35,6 +35,7 @@ def require_writable(where: str, path: Path) -> None:
 def write_tfvars(path: Path, result: BakeResult) -> None:
     """Write `ami_id`, `ami_ids`, `app` and `version` as a tfvars file, atomically, mode 0644.
 
+    `ami_ids_by_architecture` has the ids of each, if the bake made several images.
     `app_version` repeats the version: a module cannot declare `version`, which Terraform reserves
     (docs/development/surprises.md). Raises NeedsAttentionError, or RefusedError if this run baked
     no image.
@@ -47,6 +48,10 @@ def write_tfvars(path: Path, result: BakeResult) -> None:
         "version": image.version,
         "app_version": image.version,
     }
+    if result.others:
+        values["ami_ids_by_architecture"] = {
+            each.architecture: dict(each.ids) for each in result.images
+        }
     with _translating(f"[bake] tfvars {path}", result):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(values, indent=2).encode() + b"\n", mode=0o644)
@@ -73,6 +78,8 @@ def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None
     """
     image = result.image
     pairs = {"ami_id": image.id, "image_name": image.name, "version": image.version}
+    if result.others:
+        pairs |= {f"ami_id_{each.architecture}": each.id for each in result.images}
     if output := environ.get("GITHUB_OUTPUT"):
         with _translating(f"GITHUB_OUTPUT {output}", result):
             _append(Path(output), "".join(f"{key}={_require_safe(pairs[key])}\n" for key in pairs))

@@ -7,6 +7,7 @@ have: deregistered images and interrupted bakes.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
@@ -77,6 +78,7 @@ def _joined(recorded: Image, seen: ObservedImage, tagged: ImageStatus) -> Image:
     A rollback writes both, and one of the two writes may have failed. A tag that is not visible
     does not overrule the record.
     """
+    recorded = replace(recorded, architecture=recorded.architecture or seen.architecture)
     if recorded.status is ImageStatus.QUARANTINED or STATUS_TAG not in seen.tags:
         return recorded
     return recorded.with_status(tagged)

@@ -147,6 +147,7 @@ def _builders(whole: Block) -> dict[str, Builder]:
                 encrypt=own.encrypt or base.encrypt,
                 groups=own.groups or base.groups,
                 filter=own.filter or base.filter,
+                type=own.type or base.type,
             )
             kind, _, label = name.partition(".")
             other = literal(each.arguments.get("name", "null")) or label
@@ -162,6 +163,7 @@ def _builder(block: Block) -> Builder:
         encrypt=arguments.get("encrypt_boot", ""),
         groups="".join(arguments.get(name, "") for name in _GROUPS),
         filter=_filter(block),
+        type=arguments.get("instance_type") or arguments.get("spot_instance_types", ""),
     )
 
 
@@ -248,6 +250,7 @@ def _old_style(content: Any) -> TemplateSource:
             encrypt=_text(each.get("encrypt_boot", "")),
             groups="".join(json.dumps(each[name]) for name in _GROUPS if each.get(name)),
             filter=json.dumps(each["source_ami_filter"]) if "source_ami_filter" in each else "",
+            type=_text(each.get("instance_type", "")),
         )
         for each in _listed(content, "builders")
         if isinstance(each, dict)

@@ -11,7 +11,10 @@ from pipeline.app.environment.unrecorded import find_lost
 from pipeline.core import commands
 from pipeline.core.doctor import Check, Grade
 from pipeline.core.errors import PipelineError
+from pipeline.core.health.serving import Trouble
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.next_step import next_step
+from pipeline.core.state.status import Status, condition
 
 
 def environment_checks(app: Application, environment: str, caller: str) -> Iterator[Check]:
@@ -52,6 +55,26 @@ def _document(reader: EnvironmentReader, *, is_known: bool) -> Check:
         remedy = commands.status(reader.environment)
         return Check(name=name, what=what, grade=Grade.ADVICE, remedy=remedy)
     return Check(name=name, what=_serving(document))
+
+
+def service_check(status: Status) -> Check:
+    """Check that the recorded release serves; a group without instances may be meant to be so.
+
+    The remedy is the next command of `status`.
+    """
+    found, serving = condition(status), status.environment.serving
+    what = f"{serving}, {found.what}"
+    match found.trouble:
+        case None:
+            grade = Grade.OK
+        case Trouble.EMPTY:
+            grade = Grade.ADVICE
+        case _:
+            grade = Grade.PROBLEM
+    remedy = next_step(status) if grade is not Grade.OK else ""
+    return Check(
+        name=f"{status.environment.environment}: service", what=what, grade=grade, remedy=remedy
+    )
 
 
 def _serving(document: Environment) -> str:

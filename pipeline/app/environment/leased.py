@@ -57,6 +57,7 @@ class LeasedEnvironment:
             began=today,
             by=runner(self.reader.app.environ),
             worker=self.reader.is_worker,
+            adopted=self.document().adopted_group(blue),
         )
 
     def ledger(self, deployment: Deployment) -> StoreLedger:
@@ -145,7 +146,9 @@ def quarantine_replaced(
 
     def close(outcome: Outcome) -> None:
         succeeded = deployment.kind is Kind.ROLLBACK and outcome.result is Result.PROMOTED
-        ami_id = _image_of(before, deployment.blue) if deployment.blue else ""
+        # An adopted group's image is not the pipeline's.
+        has_image = deployment.blue and deployment.blue not in before.adopted
+        ami_id = _image_of(before, deployment.blue) if has_image else ""
         # Releases of one image differ in their inputs, which prove nothing about the image.
         if succeeded and ami_id and ami_id != deployment.image:
             _quarantine(reader, ledger, ami_id, deployment.blue)

@@ -8,10 +8,9 @@ import shutil
 import socket
 import sys
 import time
-import tomllib
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,18 +104,10 @@ def rehearse(folder: Path, *, say: Say, keep: bool) -> Rehearsal:
     interrupts = Interrupts()
     interrupts.install()
     shell = Shell(folder=folder, environ=_started(), interrupts=interrupts, say=say)
-    kept = False
     try:
-        shell.run(rehearsal.home())
-        _clear(folder, shell)
-        _write(folder, document)
-        shell.run(rehearsal.up(plan))
-        try:
-            found = _deploy(shell, plan)
-            kept = keep
-        finally:
-            if not kept:
-                _stop(shell)
+        # A signal stops the step that runs; between two steps, it stops the next one at once.
+        with interrupts.held():
+            found, kept = _run(shell, plan, document, keep=keep)
     except KeyboardInterrupt:
         what = "interrupted by a signal; the local cloud was stopped"
         raise InterruptedRunError("the rehearsal", what, AGAIN) from None
@@ -128,6 +119,24 @@ def rehearse(folder: Path, *, say: Say, keep: bool) -> Rehearsal:
     )
 
 
+def _run(
+    shell: Shell, plan: Plan, document: dict[str, Any], *, keep: bool
+) -> tuple[tuple[str, str], bool]:
+    """Run all steps; return the URL with its answer, and whether the local cloud still runs."""
+    shell.run(rehearsal.home())
+    _clear(shell)
+    _write(shell.folder, document)
+    kept = False
+    try:
+        shell.run(rehearsal.up(plan))
+        found = _deploy(shell, plan)
+        kept = keep
+    finally:
+        if not kept:
+            stop(shell)
+    return found, kept
+
+
 def require_programs(*names: str) -> None:
     """Raise RefusedError if a program is missing, before minutes have passed."""
     missing = [name for name in names if not shutil.which(name)]
@@ -137,13 +146,18 @@ def require_programs(*names: str) -> None:
         raise RefusedError("the rehearsal", what, remedy)
 
 
-def _stop(shell: Shell) -> None:
-    """Stop the local cloud; a failure does not hide the error of the step before."""
-    shell.interrupts.answer()
-    try:
-        shell.run(rehearsal.down())
-    except FailedError as error:
-        shell.say(str(error))
+def stop(shell: Shell) -> None:
+    """Stop the local cloud, whatever signals arrive: it would serve for good otherwise.
+
+    A failure does not hide the error of the step before.
+    """
+    deaf = replace(shell, interrupts=Interrupts())
+    with shell.interrupts.held():
+        try:
+            deaf.run(rehearsal.down())
+        except FailedError as error:
+            shell.say(str(error))
+        shell.interrupts.answer()
 
 
 def _deploy(shell: Shell, plan: Plan) -> tuple[str, str]:
@@ -168,9 +182,9 @@ def _prepared(folder: Path) -> tuple[dict[str, Any], Plan]:
     """Read and check pipeline.toml, and return it with what the steps need."""
     path = folder / CONFIGURATION
     settings = config.load(path, with_files=True)
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    document = config.document(path)
     values = settings.bake.vars
-    sample = not values.get("files") and (folder / "packer/provision/app/server.py").exists()
+    sample = not values.get("files") and (folder / "packer/provision/unit/server.py").exists()
     program = settings.terraform.program or ("terraform" if shutil.which("terraform") else "tofu")
     return document, Plan(
         app=settings.app,
@@ -231,9 +245,9 @@ def _started() -> dict[str, str]:
     return environ
 
 
-def _clear(folder: Path, shell: Shell) -> None:
+def _clear(shell: Shell) -> None:
     """Remove what an earlier rehearsal left, its local cloud first."""
-    left = folder / rehearsal.FOLDER
+    left = shell.folder / rehearsal.FOLDER
     if (left / "cloud").exists():
         shell.run(rehearsal.down())
     shutil.rmtree(left, ignore_errors=True)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.merging import EXTENDS, fill_app, merge
+
 if TYPE_CHECKING:
     import click
 
@@ -31,12 +33,15 @@ def _matching(names: Callable[[click.Context], Iterable[str]]) -> Completer:
 
 
 def _configuration(ctx: click.Context) -> tuple[dict[str, Any], Path]:
-    """Return the nearest pipeline.toml, or that of --config, and its folder."""
+    """Return the nearest pipeline.toml, or that of --config, with its defaults; and its folder."""
     given = ctx.find_root().params.get("config")
     here = Path.cwd()
     files = [Path(given)] if given else [each / "pipeline.toml" for each in (here, *here.parents)]
     file = next(each for each in files if each.is_file())
-    return tomllib.loads(file.read_text()), file.parent
+    own = tomllib.loads(file.read_text())
+    shared = file.parent / own[EXTENDS] if EXTENDS in own else None
+    defaults = tomllib.loads(shared.read_text()) if shared else {}
+    return fill_app(merge(own, defaults)), file.parent
 
 
 def _environments(ctx: click.Context) -> Iterator[str]:

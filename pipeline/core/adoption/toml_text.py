@@ -18,13 +18,13 @@ def environment_toml(name: str, adoption: Adoption) -> str:
     """Return the tables of an environment, with a comment for each input that is missing."""
     own = f"environments.{name}"
     lines = [f"# From the Auto Scaling group {adoption.group}.", f"[{own}]"]
-    lines += [f"{key} = {_value(value)}" for key, value in adoption.settings.items()]
+    lines += [f"{key} = {toml_value(value)}" for key, value in adoption.settings.items()]
     lines += [f"# missing: {each}" for each in adoption.missing if each == "instance_type"]
     inputs = f"{own}.terraform.inputs"
     lines += ["", f"[{inputs}]"]
     lines += [f"# missing: {each}" for each in adoption.missing if each != "instance_type"]
     lines += [
-        f"{_key(key)} = {_value(value)}"
+        f"{toml_key(key)} = {toml_value(value)}"
         for key, value in adoption.inputs.items()
         if key not in _TABLES
     ]
@@ -40,23 +40,29 @@ _TABLES: Final = ("tags", "scaling_policies", "schedules")
 def _table(name: str, values: Mapping[str, Any]) -> Iterator[str]:
     if values:
         yield from ["", f"[{name}]"]
-        yield from (f"{_key(key)} = {_value(value)}" for key, value in values.items())
+        yield from (f"{toml_key(key)} = {toml_value(value)}" for key, value in values.items())
 
 
-def _key(name: str) -> str:
+def toml_key(name: str) -> str:
+    """Return a name as a key, in quotes if it needs them."""
     return name if _BARE.fullmatch(name) else _text(name)
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Return a value as TOML; a long list and a text of several lines take several lines."""
     match value:
         case bool():
             return "true" if value else "false"
         case str():
             return _lines(value) if "\n" in value else _text(value)
         case dict():
-            return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
+            return (
+                "{ "
+                + ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in value.items())
+                + " }"
+            )
         case list() | tuple():
-            return _list([_value(each) for each in value])
+            return _list([toml_value(each) for each in value])
         case _:
             return repr(value)
 

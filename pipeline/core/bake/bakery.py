@@ -46,6 +46,7 @@ from pipeline.core.bake.model import (
 from pipeline.core.bake.plan import BakePlan, as_tagged
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.bake.regions import (
+    check_architectures,
     check_groups,
     check_regions,
     is_encrypted,
@@ -54,15 +55,19 @@ from pipeline.core.bake.regions import (
 )
 from pipeline.core.bake.variables import accepted, offered, run_tags
 from pipeline.core.bake.verification import (
+    architecture_problems,
     build_problems,
+    by_architecture,
     ids_by_region,
     image_problems,
     is_finished,
+    made_images,
 )
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.freshness import Clock, read_until
 from pipeline.core.image import (
+    ARCHITECTURES_TAG,
     FINGERPRINT_TAG,
     NO_ITEMS,
     STATUS_TAG,
@@ -70,8 +75,8 @@ from pipeline.core.image import (
     ImageStatus,
 )
 
-_Baked = tuple[Image, BakeOrigin, Path | None]
-"""An image, its origin, and the log of its build."""
+_Baked = tuple[tuple[Image, ...], BakeOrigin, Path | None]
+"""The image of each architecture, their origin, and the log of their build."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,12 +108,17 @@ class Bakery:
         plan = BakePlan(request=request, source_ami=source, fingerprint=fingerprint)
         unchanged = self._unchanged(plan)
         adopted = self._adopted(plan, beside=unchanged is not None)
-        image, origin, log = unchanged or adopted or self._bake(plan)
+        (image, *others), origin, log = unchanged or adopted or self._bake(plan)
         seconds = self.workplace.clock() - began
-        return BakeResult(image=image, origin=origin, seconds=seconds, log=log)
+        return BakeResult(
+            image=image, origin=origin, seconds=seconds, log=log, others=tuple(others)
+        )
 
     def _unchanged(self, plan: BakePlan) -> _Baked | None:
-        """Return the newest good image of this fingerprint that exists in every region."""
+        """Return the newest good images of this fingerprint that exist in every region.
+
+        There is one of each architecture that a bake of this fingerprint made.
+        """
         request = plan.request
         if request.source is None:
             self._report_message(
@@ -117,15 +127,19 @@ class Bakery:
             return None
         if request.force:
             return None
+        finished: dict[str, Image] = {}
         for candidate in self._candidates(plan):
             observed = self._in_all_regions(request, candidate)
-            if is_finished(observed):
-                self._report_message(f"nothing changed since {candidate.id} was baked")
-                return (
-                    as_tagged(plan.image_of(observed), candidate),
-                    BakeOrigin.UNCHANGED,
-                    None,
-                )
+            if candidate.architecture in finished or not is_finished(observed):
+                continue
+            finished[candidate.architecture] = as_tagged(plan.image_of(observed), candidate)
+            several = candidate.tags.get(ARCHITECTURES_TAG) or candidate.architecture
+            if finished.keys() >= {*several.split(" ")}:
+                images = [finished[name] for name in sorted(several.split(" "), reverse=True)]
+                ids = " and ".join(each.id for each in images)
+                were = "were" if len(images) > 1 else "was"
+                self._report_message(f"nothing changed since {ids} {were} baked")
+                return tuple(images), BakeOrigin.UNCHANGED, None
         return None
 
     def _candidates(self, plan: BakePlan) -> Iterator[ObservedImage]:
@@ -201,7 +215,7 @@ class Bakery:
         self._tag_as_good(plan, image.bake, observed)
         self.records.write(adopted)
         self._report_message(f"adopted {adopted.id}, which an interrupted bake had completed")
-        return adopted, BakeOrigin.ADOPTED, None
+        return (adopted,), BakeOrigin.ADOPTED, None
 
     def _bake(self, plan: BakePlan) -> _Baked:
         self.before_build()
@@ -218,6 +232,7 @@ class Bakery:
                 "[bake.source]",
             )
         check_regions(plan.request, template, variables)
+        check_architectures(plan.request, template, variables)
         check_groups(plan.request, template)
         for path in template.unlisted:
             self._report_message(
@@ -249,15 +264,21 @@ class Bakery:
             built = self._unmasked(plan, intent, built)
             if built.code == 0 and not build_problems(plan.request, built):
                 # From here on, a run that is killed leaves a finished image: the next adopts it.
-                intent = replace(intent, ids=ids_by_region(built))
+                # Images of several architectures are removed then, and baked again.
+                ids = ids_by_region(built)
+                single = len(made_images(built)) == len(ids)
+                intent = replace(intent, ids=ids if single else NO_ITEMS)
                 self.records.write(intent, built.resources)
             encrypted = is_encrypted(plan.request, template, variables)
-            image = self._verified(plan, intent, built, encrypted=encrypted)
-            self.records.write(image)
+            images = self._verified(plan, intent, built, encrypted=encrypted)
+            for image in images:
+                self.records.write(image)
+            if len(images) > 1:
+                self.records.write(replace(intent, ids=NO_ITEMS, status=ImageStatus.GONE))
         except RefusedError as error:
             # "Refused" would mean that nothing was changed, but Packer has created an image.
             raise unverified_image(name, built, error) from error
-        return image, BakeOrigin.BAKED, built.log
+        return images, BakeOrigin.BAKED, built.log
 
     def _unmasked(self, plan: BakePlan, intent: Image, built: BuildReport) -> BuildReport:
         """Return the report with the images that EC2 shows, if Packer masked what it made."""
@@ -277,19 +298,35 @@ class Bakery:
 
     def _verified(
         self, plan: BakePlan, intent: Image, built: BuildReport, *, encrypted: bool
-    ) -> Image:
-        """Return the image that AWS confirms, or clean up and raise an error."""
+    ) -> tuple[Image, ...]:
+        """Return the image of each architecture that AWS confirms, or clean up and raise."""
         problems = build_problems(plan.request, built)
-        observed: dict[str, ObservedImage | None] = {}
+        seen: list[ObservedImage] = []
         if not problems and built.ending is Ending.EXITED:
-            ids = ids_by_region(built)
-            observed = {region: self._baked(region, ami) for region, ami in ids.items()}
-            problems = image_problems(ids, observed, encrypted=encrypted)
+            for region, ami in made_images(built):
+                image = self._baked(region, ami)
+                problems += image_problems({region: ami}, {region: image}, encrypted=encrypted)
+                seen += [image] if image else []
+            problems = problems or architecture_problems(plan.request, built, seen)
         if problems or built.ending is not Ending.EXITED:
             raise self._failure(plan, intent, built, problems)
-        there = {region: image for region, image in observed.items() if image is not None}
-        self._tag_as_good(plan, intent.bake, there)
-        return replace(plan.image_of(there), bake=intent.bake)
+        found = by_architecture(seen)
+        if len(found) == 1:
+            self._tag_as_good(plan, intent.bake, next(iter(found.values())))
+            return tuple(
+                replace(plan.image_of(there), bake=intent.bake) for there in found.values()
+            )
+        return tuple(self._one_of_several(plan, intent.bake, found))
+
+    def _one_of_several(
+        self, plan: BakePlan, bake: str, found: Mapping[str, Mapping[str, ObservedImage]]
+    ) -> Iterator[Image]:
+        """Tag and yield the image of each architecture; each has a record of its own."""
+        several = " ".join(sorted(found))
+        for name, there in found.items():
+            self._tag_as_good(plan, bake, there, {ARCHITECTURES_TAG: several})
+            made = plan.image_of(there)
+            yield replace(made, bake=f"{bake}-{name}", architectures=several)
 
     def _baked(self, region: str, image_id: str) -> ObservedImage | None:
         """Return an image that Packer found available a moment ago.
@@ -303,7 +340,11 @@ class Bakery:
         )
 
     def _tag_as_good(
-        self, plan: BakePlan, bake: str, observed: Mapping[str, ObservedImage]
+        self,
+        plan: BakePlan,
+        bake: str,
+        observed: Mapping[str, ObservedImage],
+        more: Mapping[str, str] = NO_ITEMS,
     ) -> None:
         """Replace the tags of the build; add those that the template did not set, and `good`."""
         temporary = run_tags(plan.request, bake).items() - plan.tags.items()
@@ -312,7 +353,7 @@ class Bakery:
             if of_build:
                 self._untag(image, of_build)
             own = {key: value for key, value in image.tags.items() if key not in of_build}
-            tags = {"Name": image.name, **own, **plan.tags, STATUS_TAG: ImageStatus.GOOD}
+            tags = {"Name": image.name, **own, **plan.tags, **more, STATUS_TAG: ImageStatus.GOOD}
             missing = {key: value for key, value in tags.items() if own.get(key) != value}
             self.images.tag(image, missing)
 

@@ -19,7 +19,7 @@ CALL = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 def check_builds(request: BakeRequest, template: Template) -> None:
-    """Raise ConfigurationError unless the builds that run make one image in each region."""
+    """Raise ConfigurationError if a name selects no build, or if no build makes an image."""
     name = request.template.name
     for wanted in request.only:
         if not selected(template, (wanted,)):
@@ -35,13 +35,6 @@ def check_builds(request: BakeRequest, template: Template) -> None:
             "[bake] only" if request.only else "[bake] template",
             f"no build of {name} makes an AMI: {_listed(running)}",
             "use a template with a builder such as amazon-ebs, or select such a build",
-        )
-    if len(images) > len(request.all_regions):
-        raise ConfigurationError(
-            "[bake] only",
-            f"{len(images)} builds of {name} each make an AMI: {_listed(images)}; "
-            f"a bake makes one image in {_regions(request)}",
-            f'select one in pipeline.toml, such as: only = ["{images[0]}"]',
         )
 
 
@@ -108,8 +101,3 @@ def _is_name(ran: str, build: str, kind: str) -> bool:
 
 def _listed(builds: Iterable[str]) -> str:
     return ", ".join(builds)
-
-
-def _regions(request: BakeRequest) -> str:
-    count = len(request.all_regions)
-    return "1 region" if count == 1 else f"each of {count} regions"

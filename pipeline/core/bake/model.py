@@ -102,7 +102,7 @@ class Builder:
 
     `groups` holds `ami_groups` and `snapshot_groups`: AWS knows only the group `all`, which makes
     an image or its snapshots public. `copies` is `ami_regions`, `filter` is the
-    `source_ami_filter` in one line.
+    `source_ami_filter` in one line, `type` is `instance_type`.
     """
 
     region: str = ""
@@ -110,6 +110,7 @@ class Builder:
     encrypt: str = ""
     groups: str = ""
     filter: str = ""
+    type: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,6 +229,7 @@ class ObservedImage:
     instance: str = ""
     source: str = ""
     protection: str = ""
+    architecture: str = ""
 
 
 class BakeOrigin(StrEnum):
@@ -240,9 +242,18 @@ class BakeOrigin(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BakeResult:
-    """The image that a bake returns and its origin; `log` is None if no build ran."""
+    """The image that a bake returns and its origin; `log` is None if no build ran.
+
+    `others` are the images of the same bake for other architectures.
+    """
 
     image: Image
     origin: BakeOrigin
     seconds: float
     log: Path | None = None
+    others: tuple[Image, ...] = ()
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Return the image of each architecture."""
+        return (self.image, *self.others)

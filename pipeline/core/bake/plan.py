@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pipeline.core.bake.cleanup import is_rejected
 from pipeline.core.bake.model import BakeRequest, ObservedImage
 from pipeline.core.bake.variables import image_tags
-from pipeline.core.image import TAG_PREFIX, Image, ImageStatus
+from pipeline.core.image import ARCHITECTURES_TAG, TAG_PREFIX, Image, ImageStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,9 @@ class BakePlan:
         there = {region: image for region, image in observed.items() if image is not None}
         home = there[self.request.region]
         ids = {region: image.id for region, image in there.items()}
-        return self.image(home.name, ids=ids, created=home.created, status=ImageStatus.GOOD)
+        made = self.image(home.name, ids=ids, created=home.created, status=ImageStatus.GOOD)
+        several = home.tags.get(ARCHITECTURES_TAG, "")
+        return replace(made, architecture=home.architecture, architectures=several)
 
     def fits(self, observed: Mapping[str, ObservedImage]) -> bool:
         """Return True if the images of an interrupted bake can be the result of this one."""

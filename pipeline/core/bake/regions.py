@@ -27,6 +27,52 @@ def check_regions(request: BakeRequest, template: Template, variables: Mapping[s
             raise _other_region(request, template, build, region)
 
 
+def check_architectures(
+    request: BakeRequest, template: Template, variables: Mapping[str, Any]
+) -> None:
+    """Raise ConfigurationError if the builds make more than one image of an architecture a region.
+
+    Builds with different expressions of an unknown value may differ; AWS shows after the build.
+    """
+    builds: dict[str, list[str]] = {}
+    values = _values(request, template, variables)
+    running = [each for each, kind in selected(template, request.only).items() if makes_image(kind)]
+    for build in running:
+        builder = template.builders.get(_name(template, build), Builder())
+        kind = _evaluate(template, builder.type, values) if builder.type else ""
+        builds.setdefault(architecture_of(kind) if kind else builder.type, []).append(build)
+    most = len(request.all_regions)
+    found = [(name, each) for name, each in builds.items() if len(each) > most]
+    if not found and len(running) <= most * len(ARCHITECTURES):
+        return
+    name, images = found[0] if found else ("", running)
+    of = f" for {name}" if name in ARCHITECTURES else ""
+    raise ConfigurationError(
+        "[bake] only",
+        f"{len(images)} builds of {request.template.name} each make an AMI{of}: "
+        f"{', '.join(images)}; a bake makes one image of each architecture in {_count(most)}",
+        f'select one in pipeline.toml, such as: only = ["{images[0]}"]',
+    )
+
+
+def architecture_of(instance_type: str) -> str:
+    """Return the architecture of an instance type by its name, for example `c7gn.large`.
+
+    `g` after the generation means Graviton, and a1 is its first one; mac2 is Apple silicon (EC2
+    instance types guide, "Naming conventions").
+    """
+    return "arm64" if _ARM.match(instance_type) else "x86_64"
+
+
+ARCHITECTURES = ("arm64", "x86_64")
+"""The architectures that a bake makes at most one image of, in each region."""
+_ARM = re.compile(r"(?:a1|mac2|[a-z]+\d+g)[a-z0-9-]*\.")
+
+
+def _count(regions: int) -> str:
+    return "1 region" if regions == 1 else f"each of {regions} regions"
+
+
 def check_groups(request: BakeRequest, template: Template) -> None:
     """Raise ConfigurationError if a build would make its image public: it would be deleted."""
     for build, builder in _image_builders(request, template):

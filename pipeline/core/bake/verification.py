@@ -7,7 +7,7 @@ no build, if a post-processor deregistered the image, or if 1.6.6's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.core.bake.model import BakeRequest, BuildReport, Ending, ObservedImage
 from pipeline.core.times import format_duration
@@ -41,6 +41,32 @@ def ids_by_region(built: BuildReport) -> dict[str, str]:
     return {region: ami for images in built.images.values() for region, ami in images.items()}
 
 
+def made_images(built: BuildReport) -> tuple[tuple[str, str], ...]:
+    """Return each region with an AMI that a build made there, without duplicates."""
+    pairs = (pair for images in built.images.values() for pair in images.items())
+    return tuple(dict.fromkeys(pairs))
+
+
+def by_architecture(seen: Iterable[ObservedImage]) -> dict[str, dict[str, ObservedImage]]:
+    """Return the images by architecture and region, the architecture that sorts last first."""
+    found: dict[str, dict[str, ObservedImage]] = {}
+    for image in sorted(seen, key=lambda each: each.architecture, reverse=True):
+        found.setdefault(image.architecture, {})[image.region] = image
+    return found
+
+
+def architecture_problems(
+    request: BakeRequest, built: BuildReport, seen: Sequence[ObservedImage]
+) -> tuple[str, ...]:
+    """Return the problems of a bake's images together: one of each architecture in each region."""
+    found = by_architecture(seen)
+    problems = [*_conflicts(built, seen)]
+    for name, there in found.items() if len(found) > 1 else ():
+        missing = sorted({*request.all_regions} - there.keys())
+        problems += [f"no {name} image was created in {region}" for region in missing]
+    return tuple(problems)
+
+
 def is_finished(observed: Mapping[str, ObservedImage | None]) -> bool:
     """Return True if the image is available and private in every region."""
     return bool(observed) and all(
@@ -67,19 +93,30 @@ def _artifact_problems(request: BakeRequest, built: BuildReport) -> Iterator[str
         yield "packer exited with code 0, but no build of the template ran"
     for build in sorted(set(built.expected) - set(built.images)):
         yield f"build {build} ended without an image"
-    yield from _conflicts(built, ids)
     if ids:
         missing = sorted(set(request.all_regions) - set(ids))
         yield from (f"no image was created in {region}" for region in missing)
-    if built.manifest is not None and dict(built.manifest) != ids:
+    if built.manifest is not None and not _agrees(built, ids):
         yield f"the manifest lists {dict(built.manifest)}, the artifacts list {ids}"
 
 
-def _conflicts(built: BuildReport, ids: Mapping[str, str]) -> Iterator[str]:
-    for build, images in built.images.items():
-        for region, ami in images.items():
-            if ids[region] != ami:
-                yield f"two builds created an image in {region}: {ami} ({build}) and {ids[region]}"
+def _agrees(built: BuildReport, ids: Mapping[str, str]) -> bool:
+    """Return True if the manifest names these images; it has one of each region at most."""
+    pairs = (built.manifest or {}).items()
+    return ids.keys() == dict(pairs).keys() and {*pairs} <= {*made_images(built)}
+
+
+def _conflicts(built: BuildReport, seen: Sequence[ObservedImage]) -> Iterator[str]:
+    builds = {pair: build for build, images in built.images.items() for pair in images.items()}
+    first: dict[tuple[str, str], ObservedImage] = {}
+    for image in seen:
+        other = first.setdefault((image.region, image.architecture), image)
+        if other.id != image.id:
+            of = f"{image.architecture} " if image.architecture else ""
+            yield (
+                f"two builds created an {of}image in {image.region}: {other.id} "
+                f"({builds[other.region, other.id]}) and {image.id}"
+            )
 
 
 def _image_problems(

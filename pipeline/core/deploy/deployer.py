@@ -161,7 +161,8 @@ class Deployer:
 
     def _way_back(self, fleet: Fleet) -> list[Phase]:
         blue, green = self.deployment.blue, self.deployment.green
-        phases = rollback(blue, green, fleet, self.reconciler.manner)
+        adopted, how = self._ledger.read().adopted, self.reconciler.manner
+        phases = rollback(blue, green, fleet, adopted=adopted, how=how)
         if self.deployment.keep_failed:
             return [phase for phase in phases if not phase.has(DELETES)]
         return phases
@@ -261,13 +262,14 @@ class Deployer:
         """Wait until the gate passes; raises _GateError if it cannot, or not in time."""
         watcher = GateWatcher.begin(
             phase.gate,
+            document=self._ledger.read(),
             place=self._observer.place,
             policy=self._patient_policy(phase),
             limit=limit,
             known=self.known,
             writes=self._observer.writes,
-            forecast=phase.gate.forecast(self._timings()),
         )
+        watcher.wait.forecast = phase.gate.forecast(self._timings())
         watcher.wait.empty_before = self.deployment.empty_before
         deadline = max(self._pace.now() + limit, watcher.settled)
         while True:
@@ -316,7 +318,11 @@ class Deployer:
         balancers, seen = self._observer.place.balancers, self._observer.latest
         if seen is None or any(each.identifier not in seen.targets for each in balancers):
             seen = self._observer.observe({release})
-        expected = Expected(group=self._observer.group(release), balancers=balancers)
+        expected = Expected(
+            group=self._observer.group(release),
+            balancers=balancers,
+            any_version=release in self._ledger.read().adopted,
+        )
         healthy = isinstance(all_healthy(expected, (seen,), in_a_row=1), Healthy)
         return None if healthy else seen
 

@@ -29,11 +29,14 @@ class GroupSizes:
     _replaced: dict[str, Limits] = field(default_factory=dict, init=False)
 
     def grow(self, release: str, least: int, observation: Observation) -> None:
-        """Raise a group's size to at least `least` members; a larger group stays as it is."""
-        group = observation.groups.get(self.observer.group(release))
-        if group is None or group.status:
-            return
+        """Raise a group's size to at least `least` members; a larger group stays as it is.
+
+        So does an adopted group, and one whose size AWS counts in other units.
+        """
         document = self._document()
+        group = observation.groups.get(self.observer.group(release))
+        if group is None or group.status or group.weighted or release in document.adopted:
+            return
         least, minimum = _least(document, release, group, least)
         # The observation may be older than this run's own change.
         least = max(least, self._grown.get(release, 0))
@@ -52,9 +55,9 @@ class GroupSizes:
         """Stop a worker's group: Auto Scaling terminates its members, as its hooks allow.
 
         Its size is recorded before, for the way back. No policy can start it again: its maximum is
-        0. A group that the pipeline stopped already stays as it is.
+        0. A group that the pipeline stopped already stays as it is, and so does an adopted one.
         """
-        if not group.maximum:
+        if not group.maximum or release in self._document().adopted:
             return
         size = limits_of(group)
         self.ledger.update(lambda document: document.with_stopped(release, size))
@@ -74,13 +77,16 @@ class GroupSizes:
         self.ledger.update(lambda document: document.with_stopped(release, None))
 
     def limits_at_end(self, deployment: Deployment) -> Limits | None:
-        """Return the size for green once it serves alone, None if its group is not described."""
+        """Return the size for green once it serves alone.
+
+        None for an adopted group, and if its group is not described.
+        """
         blue, green = deployment.blue, deployment.green
         both = frozenset({blue, green} - {""})
         observation = self.observer.observe_complete(both, activities={blue} - {""}, targets=False)
         group = observation.groups.get(self.observer.group(green))
         record = self._document().releases.get(green)
-        if group is None or record is None:
+        if group is None or record is None or record.adopted:
             return None
         name = self.observer.group(blue) if blue else ""
         return limits_at_end(
@@ -93,13 +99,18 @@ class GroupSizes:
         )
 
     def set_limits(self, release: str, limits: Limits) -> None:
-        """Set a group's minimum and maximum, and its desired capacity unless that is None."""
+        """Set a group's minimum and maximum, and its desired capacity unless that is None.
+
+        An adopted group keeps its own, and so does one whose size AWS counts in other units.
+        """
+        if release in self._document().adopted:
+            return
         name = self.observer.group(release)
         observation = self.observer.observe_until(
             {release}, lambda it: name in it.groups, targets=False
         )
         group = observation.groups.get(name)
-        if group is None or group.status:
+        if group is None or group.status or group.weighted:
             return
         wanted = group.desired if limits.desired is None else limits.desired
         desired = min(max(wanted, limits.minimum), limits.maximum)

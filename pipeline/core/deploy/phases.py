@@ -8,6 +8,7 @@ on one line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -76,12 +77,19 @@ class Phase:
 
 
 def promotion(
-    blue: str, green: str, *, warm: Iterable[str] = (), keep: bool = False, how: Manner = ENTRIES
+    blue: str,
+    green: str,
+    *,
+    warm: Iterable[str] = (),
+    keep: bool = False,
+    adopted: AbstractSet[str] = frozenset(),
+    how: Manner = ENTRIES,
 ) -> list[Phase]:
     """Return the phases that put `green` into service in place of `blue` (empty: of nothing).
 
     `warm` are detached groups of earlier deployments. They stay until green is in service: a
-    rollback of blue would need them. `keep` leaves blue warm for a rollback of green.
+    rollback of blue would need them. `keep` leaves blue warm for a rollback of green. `adopted`
+    groups are never deleted.
     """
     if how.worker:
         return _promotion_of_workers(blue, green, warm=warm, keep=keep, overlap=how.overlap)
@@ -89,7 +97,8 @@ def promotion(
     beside = Fleet(serving=blues, detached=spare | {green})
     both = beside.serve(green)
     over = Fleet(serving=frozenset({green}), detached=spare | blues)
-    end = Fleet(serving=frozenset({green}), detached=blues if keep else frozenset())
+    stays = (blues if keep else frozenset()) | (over.detached & adopted)
+    end = Fleet(serving=frozenset({green}), detached=stays)
     # fmt: off
     table = [
         Phase("launch",  beside, AllInService(green),               ROLL_BACK | CREATES | DETACHED),
@@ -132,12 +141,19 @@ def _promotion_of_workers(
     return [phase for phase in rows if blue or not phase.has(ALONE)]
 
 
-def rollback(blue: str, green: str, fleet: Fleet, how: Manner = ENTRIES) -> list[Phase]:
+def rollback(
+    blue: str,
+    green: str,
+    fleet: Fleet,
+    *,
+    adopted: AbstractSet[str] = frozenset(),
+    how: Manner = ENTRIES,
+) -> list[Phase]:
     """Return the phases from any fleet on the way of a promotion back to `blue` without `green`.
 
     A blue that served all along need not be completely healthy: the pipeline did not change it.
     It only grows where it is smaller than a green that serves. Without a blue or a green, the
-    group was deleted outside the pipeline, and its phase is left out.
+    group was deleted outside the pipeline, and its phase is left out. An `adopted` green stays.
     """
     served = blue in fleet.serving
     back = HalfHealthy(blue, other=green) if served else AllHealthy(blue, least=green)
@@ -146,13 +162,14 @@ def rollback(blue: str, green: str, fleet: Fleet, how: Manner = ENTRIES) -> list
     alone = replace(
         restored, serving=restored.serving - greens, detached=restored.detached | greens
     )
-    end = replace(alone, detached=alone.detached - greens)
+    unwanted = greens - adopted
+    end = replace(alone, detached=alone.detached - unwanted)
     leaves = Stopped(green) if how.worker else Drained(green)
     # fmt: off
     table = [
-        Phase("reattach", restored, back,            HOLD | BACK | RESTORES),
-        Phase("detach",   alone,    leaves,          HOLD | BACK | DRAINS),
-        Phase("delete",   end,      Deleted(greens), HOLD | BACK | DELETES),
+        Phase("reattach", restored, back,              HOLD | BACK | RESTORES),
+        Phase("detach",   alone,    leaves,            HOLD | BACK | DRAINS),
+        Phase("delete",   end,      Deleted(unwanted), HOLD | BACK | DELETES),
     ]
     # fmt: on
     if not how.overlap:  # green stops before blue starts again
@@ -163,12 +180,19 @@ def rollback(blue: str, green: str, fleet: Fleet, how: Manner = ENTRIES) -> list
     return [phase for phase in table if not any(phase.has(trait) for trait in absent)]
 
 
-def takeover(blue: str, green: str, *, warm: Sequence[str], how: Manner = ENTRIES) -> list[Phase]:
+def takeover(
+    blue: str,
+    green: str,
+    *,
+    warm: Sequence[str],
+    adopted: AbstractSet[str] = frozenset(),
+    how: Manner = ENTRIES,
+) -> list[Phase]:
     """Return the phases that let `green` serve where `blue` was deleted: there is no way back."""
     want = Fleet(serving=frozenset({green}), detached=frozenset(warm) | {blue})
     return [
         Phase("attach", want, AllHealthy(green), HOLD | RESTORES),
-        *decision(promotion(blue, green, warm=warm, how=how)),
+        *decision(promotion(blue, green, warm=warm, adopted=adopted - {blue}, how=how)),
     ]
 
 
@@ -179,15 +203,17 @@ def removal(serving: str, others: Iterable[str], unwanted: Iterable[str]) -> lis
     return [Phase("retire", want, Deleted(deleted), HOLD | DELETES)]
 
 
-def destruction(
-    releases: Iterable[str], unwanted: Iterable[str], how: Manner = ENTRIES
-) -> list[Phase]:
-    """Return the phases that drain and delete groups, also a serving one: a person confirmed it."""
-    everything, deleted = frozenset(releases), frozenset(unwanted)
-    drain = Stopped(*sorted(deleted)) if how.worker else Drained(*sorted(deleted))
+def destruction(unwanted: Iterable[str], *, keeps: str = "", how: Manner = ENTRIES) -> list[Phase]:
+    """Return the phases that drain and delete groups, also a serving one: a person confirmed it.
+
+    `keeps` is the adopted release that serves, if one does.
+    """
+    deleted = frozenset(unwanted)
+    want = Fleet(serving=frozenset({keeps} - {""}), detached=deleted)
+    gate = Stopped(*sorted(deleted)) if how.worker else Drained(*sorted(deleted))
     return [
-        Phase("drain", Fleet(detached=everything), drain, HOLD | DRAINS),
-        *removal("", everything, deleted),
+        Phase("drain", want, gate, HOLD | DRAINS),
+        *removal(keeps, deleted, deleted),
     ]
 
 

@@ -31,7 +31,6 @@ from pipeline.core.health.verdict import Healthy, Verdict
 from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
-from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
 from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD, RESTORES
@@ -118,14 +117,15 @@ class Reconciler:
     def prepare_deletion(self, phase: Phase) -> None:
         """Start Terraform's plan of a later phase that deletes groups, while another one waits."""
         document = self.ledger.read()
-        known = document.releases
-        deletes = frozenset(known) - phase.want.all
+        known = frozenset(document.releases) - document.adopted
+        deletes = known - phase.want.all
         there = self.observer.latest.groups if self.observer.latest else {}
         seen = {name: there.get(self.observer.group(name)) for name in known}
-        whole = all(known[name].made and (it := seen[name]) and not it.status for name in known)
+        made = {name: document.releases[name].made for name in known}
+        whole = all(made[name] and (it := seen[name]) and not it.status for name in known)
         shown = self.pace.now() >= self.observer.settled([Write.CREATE], deletes)
         if deletes and whole and shown:
-            wanted = _releases(document, frozenset(known) - deletes)
+            wanted = document.in_terraform(known - deletes)
             self.resources.prepare(wanted, creates=frozenset(), deletes=deletes)
 
     @contextmanager
@@ -198,7 +198,9 @@ class Reconciler:
         Raises RefusedError before anything is detached if a way leads back and one of them also
         receives traffic from elsewhere: it could not be deleted later.
         """
-        leaving = frozenset(self.ledger.read().releases) - phase.want.serving
+        document, want = self.ledger.read(), phase.want
+        # An adopted group that no fleet names is left to its owner.
+        leaving = frozenset(document.releases) - want.serving - (document.adopted - want.all)
         # Only these phases rely on it that nothing else is attached.
         relies = phase.has(DRAINS) or phase.has(DELETES)
         # A new worker runs already, although a read may not show its group yet.
@@ -270,6 +272,7 @@ class Reconciler:
             group=self.observer.group(release),
             balancers=balancers,
             may_be_empty=release in empty,
+            any_version=release in self.ledger.read().adopted,
         )
         if phase.has(HOLD):
             return half_healthy(expected, observation, self.observer.group(leaving))
@@ -281,7 +284,7 @@ class Reconciler:
 
     def _require_nothing_beyond(self, releases: frozenset[str], observation: Observation) -> None:
         """Raise RefusedError if one of the groups receives traffic that the place does not name."""
-        for release in sorted(releases):
+        for release in sorted(releases - self.ledger.read().adopted):
             seen = self._seen(release, observation)
             beyond = self.place.beyond(release, seen.attached) if seen else frozenset[str]()
             if seen and beyond and not seen.status:
@@ -291,16 +294,22 @@ class Reconciler:
                 )
 
     def _delete(self, phase: Phase, observation: Observation) -> None:
-        want, known = phase.want, self.ledger.read().releases
-        if not frozenset(known) - want.all:
+        want, document = phase.want, self.ledger.read()
+        known, adopted = document.releases, document.adopted
+        unwanted = frozenset(known) - want.all
+        if not unwanted:
             return
-        deletes = (frozenset(known) - want.all) | self.observer.find_deleted(want.detached)
+        # An adopted group is forgotten once it was deleted; no phase deletes it.
+        gone = self.observer.find_deleted(want.detached | (unwanted & adopted))
+        deletes = (unwanted - adopted) | gone
+        if not deletes:
+            return
         self._await_deletions(deletes, observation, self.policy.limit(phase.name))
         # Terraform does not plan to delete what AWS does not show it yet.
         self.observer.wait_until(self.observer.settled([Write.CREATE], deletes))
         if any(not known[name].made for name in deletes):
             # The launch was interrupted: parts of the group may be missing in the state.
-            self.resources.adopt(_releases(self.ledger.read(), known))
+            self.resources.adopt(document.in_terraform(known))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         try:
             detached = self.require_detached(deletes)
@@ -378,8 +387,9 @@ class Reconciler:
         creates: frozenset[str] = frozenset(),
         deletes: frozenset[str] = frozenset(),
     ) -> Plan:
-        wanted = _releases(self.ledger.read(), releases)
-        return self.resources.plan(wanted, creates=creates, deletes=deletes)
+        document = self.ledger.read()
+        wanted = document.in_terraform(releases)
+        return self.resources.plan(wanted, creates=creates, deletes=deletes - document.adopted)
 
 
 def mark_made(document: Environment, names: Iterable[str]) -> Environment:
@@ -387,7 +397,3 @@ def mark_made(document: Environment, names: Iterable[str]) -> Environment:
     for name in names:
         document = document.with_release(replace(document.releases[name], made=True))
     return document
-
-
-def _releases(document: Environment, names: Iterable[str]) -> list[Release]:
-    return [document.releases[name].release for name in sorted(names)]

@@ -35,7 +35,6 @@ from pipeline.core.health.verdict import Healthy
 from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
-from pipeline.core.state.release import group_name
 from pipeline.core.validation.phases import ALONE, traits_of
 
 NOTHING_OBSERVED = Observation(at=0.0, unreadable=("AWS did not answer",))
@@ -63,7 +62,7 @@ def fleet_in(document: Environment, place: Place, observation: Observation) -> F
 
     A worker's group serves unless the pipeline stopped it. A group that AWS deletes does not.
     """
-    names = {each: group_name(place.app, place.environment, each) for each in document.releases}
+    names = {each: document.group(each) for each in document.releases}
     serves = frozenset(
         release
         for release, name in names.items()
@@ -92,7 +91,8 @@ def plan_recovery(
         dead=dead, document=document, place=observer.place, policy=policy
     )
     if dead.kind is Kind.DESTROY:
-        phases = destruction(document.releases, removable(document), interrupted.how)
+        kept, unwanted = kept_serving(document), removable(document)
+        phases = destruction(unwanted, keeps=kept, how=interrupted.how)
         return RecoveryPlan(phases=phases, success=removal_result(dead.kind))
     if dead.kind in {Kind.ABORT, Kind.RETIRE}:
         return _plan_removal(observer, interrupted)
@@ -141,7 +141,12 @@ def removable(document: Environment) -> frozenset[str]:
 
     This is the only place that says so: a group that it did not create is left out here.
     """
-    return frozenset(document.releases)
+    return frozenset(document.releases) - document.adopted
+
+
+def kept_serving(document: Environment) -> str:
+    """Return the release that serves after a `destroy`: an adopted one, if it does now."""
+    return document.serving if document.serving in document.adopted else ""
 
 
 def failed_releases(document: Environment) -> list[str]:
@@ -198,14 +203,15 @@ class InterruptedDeployment:
             return self.plan_clearance(observation)
         if dead.warm and green:
             return RecoveryPlan(
-                phases=rollback(dead.green, dead.blue, fleet), success=Result.PROMOTED
+                phases=rollback(dead.green, dead.blue, fleet, adopted=self._adopted),
+                success=Result.PROMOTED,
             )
         if self._decided and (not blue or self._half_healthy(observation)):
             return RecoveryPlan(phases=decision(self._promotion), success=Result.PROMOTED)
         if not self._decided and (phases := self._continuation(observation, back=back)):
             return RecoveryPlan(phases=phases, success=Result.PROMOTED)
         return RecoveryPlan(
-            phases=rollback(dead.blue, dead.green, fleet, self.how),
+            phases=rollback(dead.blue, dead.green, fleet, adopted=self._adopted, how=self.how),
             success=Result.ROLLED_BACK,
             undecided=self._decided,
             undone=self._undone,
@@ -222,7 +228,8 @@ class InterruptedDeployment:
         dead = self.dead
         lost_blue = bool(dead.blue) and not self._usable(dead.blue, observation)
         if lost_blue and self._usable(dead.green, observation):
-            return takeover(dead.blue, dead.green, warm=self._others, how=self.how)
+            others, adopted = self._others, self._adopted
+            return takeover(dead.blue, dead.green, warm=others, adopted=adopted, how=self.how)
         proven = not back and self._is_proven(observation)
         return after_drain(self._promotion) if proven else []
 
@@ -258,6 +265,10 @@ class InterruptedDeployment:
         return self.document.serving == self.dead.green
 
     @property
+    def _adopted(self) -> frozenset[str]:
+        return self.document.adopted
+
+    @property
     def _others(self) -> list[str]:
         pair = {self.dead.blue, self.dead.green}
         return [name for name in self.document.releases if name not in pair]
@@ -266,8 +277,14 @@ class InterruptedDeployment:
     def _promotion(self) -> list[Phase]:
         # A release that was rolled back from is bad: it is not kept warm.
         keep = self.policy.keep != 0 and self.dead.kind is not Kind.ROLLBACK
-        blue, green = self.dead.blue, self.dead.green
-        return promotion(blue, green, warm=self._others, keep=keep, how=self.how)
+        return promotion(
+            self.dead.blue,
+            self.dead.green,
+            warm=self._others,
+            keep=keep,
+            adopted=self._adopted,
+            how=self.how,
+        )
 
     def _is_proven(self, observation: Observation) -> bool:
         """Return True if `observe` may begin: blue has drained and green is healthy everywhere."""
@@ -294,7 +311,9 @@ class InterruptedDeployment:
 
     def _expected(self, release: str) -> Expected:
         balancers = self.place.balancers_of(release)
-        return Expected(group=self._group(release), balancers=balancers)
+        return Expected(
+            group=self._group(release), balancers=balancers, any_version=release in self._adopted
+        )
 
     def _group(self, release: str) -> str:
-        return group_name(self.place.app, self.place.environment, release)
+        return self.document.group(release)

@@ -1,11 +1,14 @@
 """Find the image or the release that a version names; a version may have several.
 
-Pure functions. An id is unambiguous and is used as it is.
+One bake may make an image of each architecture. An environment uses the one that its instance type
+runs; if there is none, preflight refuses the other one and names both. Pure functions. An id is
+unambiguous and is used as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -27,6 +30,48 @@ def is_version(name: str) -> bool:
     """Return True if a checked name is neither an AMI nor a release."""
     is_release = name.startswith("r") and name[1:].isdigit() and len(name) > 6  # noqa: PLR2004
     return bool(name) and not name.startswith("ami-") and not is_release
+
+
+def architectures(images: Iterable[Image]) -> frozenset[str]:
+    """Return the architectures that are known of these images."""
+    return frozenset(each.architecture for each in images) - {""}
+
+
+def runnable(images: Sequence[Image], supported: AbstractSet[str]) -> tuple[Image, ...]:
+    """Return the images that an instance type with these architectures runs, or may run."""
+    return tuple(each for each in images if each.architecture in {"", *supported})
+
+
+def choose_images(
+    images: Sequence[Image], supported: AbstractSet[str], version: str = ""
+) -> tuple[Image, ...]:
+    """Return the images to choose from: those that can run, if any of them fits at all.
+
+    That is a good one, or one of the version.
+    """
+    found = runnable(images, supported)
+    fits = (each.version == version if version else each.status is _GOOD for each in found)
+    return found if any(fits) else tuple(images)
+
+
+def beside(images: Sequence[Image], image: Image, supported: AbstractSet[str]) -> Image:
+    """Return the image of the same bake that can run, or the image itself if there is none.
+
+    The images of a bake have the same fingerprint.
+    """
+    if image.architecture in {"", *supported}:
+        return image
+    found = [
+        each
+        for each in runnable(images, supported)
+        if each.architectures
+        and (each.architectures, each.version, each.fingerprint, each.status)
+        == (image.architectures, image.version, image.fingerprint, _GOOD)
+    ]
+    return max(found, key=lambda each: (each.created, each.name), default=image)
+
+
+_GOOD = ImageStatus.GOOD
 
 
 def image_named(images: Iterable[Image], version: str, environment: str) -> Named:

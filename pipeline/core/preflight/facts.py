@@ -10,7 +10,6 @@ from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.additions import Attached
 from pipeline.core.state.deployment import Delays, Kind, Place
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.release import group_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,8 +91,17 @@ class Proposal:
 
     def group(self, release: str) -> str:
         """Return the name of a release's group and launch template, empty without a release."""
-        place = self.place
-        return group_name(place.app, place.environment, release) if release else ""
+        return self.environment.group(release) if release else ""
+
+    @property
+    def replaces_adopted(self) -> bool:
+        """Return True if the serving group is one that the pipeline did not create."""
+        return self.environment.serving in self.environment.adopted
+
+    @property
+    def template(self) -> str:
+        """Return the serving release's launch template; empty if the pipeline has none there."""
+        return "" if self.replaces_adopted else self.blue
 
     @property
     def blue(self) -> str:

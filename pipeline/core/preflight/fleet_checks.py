@@ -18,8 +18,11 @@ from pipeline.core.preflight.ownership_checks import ownership_findings
 from pipeline.core.preflight.remedies import describe, scaling
 from pipeline.core.state.deployment import Kind
 
-REQUIRED_PROCESSES = ("Launch", "Terminate", "AddToLoadBalancer")
+TRAFFIC = "AddToLoadBalancer"
+REQUIRED_PROCESSES = ("Launch", "Terminate", TRAFFIC)
 """Auto Scaling processes that a rollback or a retirement needs."""
+REQUIRED_OF_ADOPTED = (TRAFFIC,)
+"""Those that a rollback to an adopted group needs: it keeps its size, and is never retired."""
 
 _DRAINING = "deregistration currently in progress"
 _REGISTERING = "registration is still in progress"
@@ -130,6 +133,8 @@ def _receives(group: GroupFacts, proposal: Proposal) -> bool:
 
 
 def _second(group: GroupFacts, proposal: Proposal) -> Finding:
+    if group.release in proposal.environment.adopted and proposal.environment.serving:
+        return _attached_again(group, proposal)
     serving, where = proposal.environment.serving, f"server group {group.name}"
     see = describe(group.name, proposal)
     elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
@@ -165,6 +170,19 @@ def _second_worker(group: GroupFacts, proposal: Proposal, see: str) -> Finding:
     return Finding(where=where, what=what, remedy=lost + elsewhere)
 
 
+def _attached_again(group: GroupFacts, proposal: Proposal) -> Finding:
+    """Report a detached adopted group that its owner has attached again."""
+    environment = proposal.environment
+    adopted = environment.adopted_group(group.release)
+    first = f"{adopted.release_in_owner}, then: " if adopted else ""
+    return Finding(
+        where=f"server group {group.name}",
+        what=f"is adopted ({group.release}) and was attached to the load balancers again, beside "
+        f"{environment.serving}; only one may serve",
+        remedy=f"{first}{_detach(group, proposal)}",
+    )
+
+
 def _detach(group: GroupFacts, proposal: Proposal) -> str:
     """Return the command that detaches a group of the document; empty for any other group.
 
@@ -181,8 +199,10 @@ def _attachments(groups: Sequence[GroupFacts], proposal: Proposal) -> Iterator[F
     known = {proposal.group(name) for name in proposal.environment.releases}
     listed = {each.name: each for each in groups if each.release and each.name in known}
     yield from _serving_attachments(groups, proposal).findings()
+    # An adopted group is its owner's: it may serve elsewhere, and is not deleted.
+    owned = {proposal.group(name) for name in proposal.environment.adopted}
     for name, each in listed.items():
-        if name not in {proposal.blue, proposal.lost} and not each.status:
+        if name not in {proposal.blue, proposal.lost} | owned and not each.status:
             yield from detached_findings(proposal.place, name, each.attached)
 
 
@@ -211,10 +231,12 @@ def _missing_warm(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[
     listed = {each.name for each in groups}
     for release in proposal.environment.warm:
         name = proposal.group(release)
+        adopted = release in proposal.environment.adopted
         if name not in listed and name != proposal.lost:
             yield Finding(
-                where=f"server group {proposal.group(release)}",
-                what="is warm in the environment's document, but does not exist",
+                where=f"server group {name}",
+                what=f"is {'adopted' if adopted else 'warm'} in the environment's document, "
+                "but does not exist",
                 remedy=commands.status(proposal.place.environment),
                 blocking=False,
             )
@@ -239,16 +261,25 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             what=f"serves, but is being deleted: {blue.status}",
             remedy=f"find out who deleted it: {_DELETED}",
         )
-    needed = REQUIRED_PROCESSES[: 2 if proposal.is_worker else 3]
+    is_adopted = proposal.replaces_adopted
+    if is_adopted and proposal.is_worker:
+        table = f"[environments.{proposal.place.environment}]"
+        yield Finding(
+            where=where,
+            what=f"is adopted, and {table} names no load balancers: it would have to be resized",
+            remedy=f"name its load balancers in {table}",
+        )
+    required = REQUIRED_OF_ADOPTED if is_adopted else REQUIRED_PROCESSES
+    needed = [each for each in required if each != TRAFFIC or not proposal.is_worker]
     if suspended := [each for each in needed if each in blue.suspended]:
         yield Finding(
             where=where,
             what=f"has suspended processes ({', '.join(suspended)}): "
-            "it cannot be restored or retired",
+            f"it cannot be restored{'' if is_adopted else ' or retired'}",
             remedy=f"{scaling('resume-processes', blue.name, proposal)} "
             f"--scaling-processes {' '.join(suspended)}",
         )
-    if proposal.retires or proposal.is_worker:
+    if (proposal.retires or proposal.is_worker) and not is_adopted:
         yield from _unretirable(blue, where, proposal)
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.image import NO_ITEMS
+from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.validation.phases import DRAINS, traits_of
 
 DRAIN_MARGIN = 120.0
@@ -167,7 +168,8 @@ class Deployment:
     `warm` marks a rollback to a group that still existed. `detach` are the load balancers that
     blue leaves for good, because the configuration does not name them any more. `before` is the
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
-    that is decided. `worker` says that the environment has no load balancers.
+    that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
+    the environment has no load balancers.
     """
 
     id: str
@@ -186,6 +188,7 @@ class Deployment:
     detach: tuple[Balancer, ...] = ()
     before: Limits | None = None
     after: Limits | None = None
+    adopted: AdoptedGroup | None = None
     worker: bool = False
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()

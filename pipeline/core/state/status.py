@@ -16,7 +16,6 @@ from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.ownership import other_owner
-from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, RollbackOption, seconds_left
 
 
@@ -68,10 +67,7 @@ def missing_releases(environment: Environment, observation: Observation) -> froz
     """Return the releases whose groups do not exist or are being deleted; none if unreadable."""
     if observation.unreadable:
         return frozenset()
-    names = {
-        each: group_name(environment.app, environment.environment, each)
-        for each in environment.releases
-    }
+    names = {each: environment.group(each) for each in environment.releases}
     groups = {each: observation.groups.get(name) for each, name in names.items()}
     return frozenset(each for each, group in groups.items() if group is None or group.status)
 
@@ -89,8 +85,7 @@ def taking_over(status: Status) -> str:
     balancers = {each.identifier for each in status.balancers} or {_CAPACITY}
 
     def attached(release: str) -> AbstractSet[str]:
-        name = group_name(environment.app, environment.environment, release)
-        group = status.observation.groups.get(name) if release else None
+        group = status.observation.groups.get(environment.group(release)) if release else None
         if group is None or group.status:
             return frozenset()
         runs = {_CAPACITY} if status.is_worker and group.maximum else frozenset[str]()
@@ -111,7 +106,7 @@ def condition(status: Status, release: str = "") -> Condition:
     """Return the condition of a release's group, by default of the serving release."""
     environment = status.environment
     release = release or environment.serving
-    name = group_name(environment.app, environment.environment, release)
+    name = environment.group(release)
     group = status.observation.groups.get(name)
     if group and (owner := other_owner(environment, group.tags)):
         return Condition(trouble=Trouble.OTHERS, what=f"a group of {owner} has its name")

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pipeline.core.validation.text import (
+    require_ascii,
+    require_harmless,
+    require_match,
+    shown,
+)
 from pipeline.core.validation.values import (
     ACCOUNT,
     BUCKET,
@@ -12,11 +18,7 @@ from pipeline.core.validation.values import (
     LONGEST_VALUE,
     VARIABLE,
     check_nested,
-    check_path,
-    require_ascii,
-    require_harmless,
-    require_match,
-    shown,
+    check_repository_path,
 )
 
 # Reserved names of variables (Terraform docs, "Input variables"), and the root module's own.
@@ -53,7 +55,7 @@ def check_program(value: str) -> str:
     """Check the program that runs Terraform: a command on PATH, or a path with a slash."""
     allowed = "a program is terraform, tofu, another command on PATH, or a path such as bin/tofu"
     try:
-        check_path(value.removeprefix("/"))
+        check_repository_path(value.removeprefix("/"))
     except ValueError as error:
         raise ValueError(f"{shown(value)} is no program: {allowed}") from error
     return value

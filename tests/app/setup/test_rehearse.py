@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.app.setup.rehearse import Shell, require_programs
+from pipeline.app.setup.rehearse import Shell, require_programs, stop
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.starter.rehearsal import Step
 
@@ -55,6 +55,23 @@ def test_a_signal_stops_the_line(shell: Shell) -> None:
             shell.run(Step(line=f"kill -INT {os.getpid()}; sleep 60"))
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_no_signal_keeps_the_local_cloud_from_being_stopped(shell: Shell, tmp_path: Path) -> None:
+    program = tmp_path / "ami-pipeline"
+    twice = f"kill -INT {os.getpid()}; sleep 0.1; kill -TERM {os.getpid()}; sleep 0.3"
+    program.write_text(f"#!/bin/sh\n{twice}\ntouch stopped\n")
+    program.chmod(0o755)
+    shell.environ["PATH"] = f"{tmp_path}:{shell.environ['PATH']}"
+    shell.interrupts.install()
+    try:
+        stop(shell)
+        assert (tmp_path / "stopped").exists()
+        assert (shell.interrupts.arrived, shell.interrupts.count) == (2, 0)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

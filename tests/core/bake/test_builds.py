@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from pipeline.core.bake.builds import check_builds, expected_builds, selected
+from pipeline.core.bake.model import Builder, Template
+from pipeline.core.bake.regions import architecture_of, check_architectures
 from pipeline.core.errors import ConfigurationError
 from tests.fakes import AWAY, TEMPLATE, a_request
 
@@ -66,13 +68,67 @@ def test_only_hcl2_templates_take_patterns(
 def test_several_builds_that_make_an_image_are_refused_with_their_names() -> None:
     several = replace(TEMPLATE, builds={**images("debian", "amazon"), "volume": "amazon-ebsvolume"})
     with pytest.raises(ConfigurationError) as raised:
-        check_builds(a_request(), several)
+        check_architectures(a_request(), several, {})
     assert str(raised.value) == (
         "[bake] only:\n"
-        "  2 builds of app.pkr.hcl each make an AMI: debian, amazon; a bake makes one image in 1 "
-        "region\n"
+        "  2 builds of app.pkr.hcl each make an AMI: debian, amazon; a bake makes one image of "
+        "each architecture in 1 region\n"
         'next: select one in pipeline.toml, such as: only = ["debian"]'
     )
+
+
+def of_types(*types: str) -> Template:
+    """Return a template with a build of each instance type."""
+    names = [f"amazon-ebs.{number}" for number in range(len(types))]
+    return replace(
+        TEMPLATE,
+        builds=dict.fromkeys(names, "amazon-ebs"),
+        builders={name: Builder(type=each) for name, each in zip(names, types, strict=True)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("types", "refused"),
+    [
+        (('"t3.micro"', '"t4g.micro"'), ""),
+        (("var.small", '"c7gn.large"'), ""),
+        (("var.known", '"c7gn.large"'), "2 builds of app.pkr.hcl each make an AMI for arm64: "),
+        (("var.unknown", "var.unknown"), "2 builds of app.pkr.hcl each make an AMI: "),
+        (('"t3.micro"', '"m5.large"', '"a1.large"'), "2 builds of app.pkr.hcl each make an AMI "),
+        (("var.a", "var.b", "var.c"), "3 builds of app.pkr.hcl each make an AMI: "),
+    ],
+)
+def test_builds_of_different_architectures_are_one_bake(
+    types: tuple[str, ...], refused: str
+) -> None:
+    variables = {"known": "t4g.small", "small": "t3.small"}
+    if not refused:
+        check_architectures(a_request(), of_types(*types), variables)
+        return
+    with pytest.raises(ConfigurationError) as raised:
+        check_architectures(a_request(), of_types(*types), variables)
+    assert raised.value.what.startswith(refused)
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [
+        ("t3.micro", "x86_64"),
+        ("g4ad.xlarge", "x86_64"),
+        ("g6.xlarge", "x86_64"),
+        ("gr6.4xlarge", "x86_64"),
+        ("u7i-12tb.224xlarge", "x86_64"),
+        ("t4g.nano", "arm64"),
+        ("im4gn.large", "arm64"),
+        ("is4gen.large", "arm64"),
+        ("g5g.xlarge", "arm64"),
+        ("x2gd.metal", "arm64"),
+        ("a1.large", "arm64"),
+        ("mac2-m2.metal", "arm64"),
+    ],
+)
+def test_the_name_of_an_instance_type_tells_its_architecture(name: str, architecture: str) -> None:
+    assert architecture_of(name) == architecture
 
 
 @pytest.mark.parametrize(

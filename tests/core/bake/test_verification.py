@@ -30,8 +30,6 @@ BUILDS: list[Any] = [
      ["no image was created in eu-west-1", "no image was created in us-east-1"]),
     ({"expected": ("a", "b"), "images": {"a": {HOME: "ami-1"}, "b": {AWAY: "ami-2"}}},
      {"regions": (AWAY,)}, []),
-    ({"expected": ("a", "b"), "images": {"a": {HOME: "ami-1"}, "b": {HOME: "ami-2"}}}, {},
-     ["two builds created an image in eu-central-1: ami-1 (a) and ami-2"]),
     ({"manifest": {HOME: "ami-1"}}, {}, []),
     ({"manifest": {}}, {},
      ["the manifest lists {}, the artifacts list {'eu-central-1': 'ami-1'}"]),

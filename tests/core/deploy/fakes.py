@@ -38,7 +38,7 @@ from pipeline.core.health.observation import (
 )
 from pipeline.core.state.deployment import Deployment, Hook, Kind, Limits, Place, Policy, Runner
 from pipeline.core.state.environment import Environment, ReleaseRecord
-from pipeline.core.state.release import Release, Size, group_name
+from pipeline.core.state.release import AdoptedGroup, Release, Size, group_name
 from pipeline.core.terraform.plan_guard import Plan
 
 TODAY = "2026-01-01T00:00:00+00:00"
@@ -52,9 +52,14 @@ PLACE = Place(
     balancers=(CLASSIC, MODERN),
 )
 WORKERS = replace(PLACE, balancers=())
+DOCUMENT = Environment(
+    app=PLACE.app, environment=PLACE.environment, account=PLACE.account, region=PLACE.region
+)
 POLICY = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
 BOOT, REGISTER, DRAIN, WORK = 5.0, 3.0, 6.0, 6.0
 BLUE, GREEN = "r000001", "r000002"
+BY_HAND = "by-hand"
+"""The name of the adopted group."""
 
 
 def release(number: int, desired: int = 2) -> Release:
@@ -64,6 +69,12 @@ def release(number: int, desired: int = 2) -> Release:
 
 def kept(number: int, *, made: bool = True) -> ReleaseRecord:
     return ReleaseRecord(release=release(number), version=f"{number}.0.0", made=made)
+
+
+def adopted(number: int) -> ReleaseRecord:
+    """Return a release whose group a person made by hand."""
+    group = AdoptedGroup(name=BY_HAND, region=PLACE.region)
+    return replace(kept(number), version="", adopted=group)
 
 
 @dataclass(kw_only=True)
@@ -92,7 +103,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     """All ports of a deployment; `fail` gets each call's number and name and may raise.
 
     `age` returns how many seconds old the next answer of an API is, and `past` has the groups after
-    each change. `violations` names groups that were emptied or deleted while they had traffic.
+    each change. `violations` names groups that were emptied or deleted while they had traffic, and
+    what was done to an adopted group but to move its traffic.
     """
 
     document: Environment
@@ -132,7 +144,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     def attach_by_hand(self, number: int, *balancers: Balancer) -> None:
         """Attach a release's group to other load balancers, long ago."""
-        group = self.groups[release(number).group("web", "staging")]
+        group = self.groups[self.document.group(release(number).name)]
         self._attach(group, balancers)
         self.past.clear()
         self.remember()
@@ -140,11 +152,12 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     def add(self, number: int, *, attached: bool) -> None:
         """Add a release that exists since long ago."""
         given = release(number)
-        self._make(given)
-        group = self.groups[given.group("web", "staging")]
+        name = self.document.group(given.name)
+        self._make(given, name)
+        group = self.groups[name]
         for member in group.members:
             member.born = 0.0
-        self.state.add(given.name)
+        self.state |= {given.name} - self.document.adopted
         if attached and not self.place.is_worker:
             self._attach(group)
             self.has_served = True
@@ -186,8 +199,15 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         if group and verb == "deleted" and self.place.is_worker and self._held(group):
             self.violations.append(f"{verb} {name} while it worked")
 
-    def _make(self, given: Release) -> None:
-        name = given.group("web", "staging")
+    def _release(self, group: str) -> str:
+        return self.document.release_at(group) or group[-7:]
+
+    def _require_ours(self, verb: str, *releases: str) -> None:
+        for name in sorted({*releases} & self.document.adopted):
+            self.violations.append(f"{verb} {name}, which is adopted")
+
+    def _make(self, given: Release, name: str = "") -> None:
+        name = name or given.group("web", "staging")
         size = given.size
         self.groups[name] = Group(
             name=name, minimum=size.minimum, maximum=size.maximum, desired=size.desired
@@ -309,7 +329,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             maximum=group.maximum,
             desired=group.desired,
             template=group.name,
-            version="1",
+            version="$Latest" if self._release(group.name) in self.document.adopted else "1",
             members=members,
             attached=frozenset(group.attached),
             status="Delete in progress" if group.deleted_at else "",
@@ -347,7 +367,9 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     ) -> None:
         def change() -> None:
             found = self._require_exists("resize", group)
-            if desired == 0 and not (self.zero_is_meant and group[-7:] == self.document.serving):
+            self._require_ours("resized", self._release(group))
+            is_meant = self.zero_is_meant and self._release(group) == self.document.serving
+            if desired == 0 and not is_meant:
                 self._require_no_traffic(group, "emptied")
             found.minimum = found.minimum if minimum is None else minimum
             found.maximum = found.maximum if maximum is None else maximum
@@ -369,7 +391,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         """Return a group that is about to change: AWS refuses that once it deletes the group."""
         if group not in self.groups or self.groups[group].deleted_at:
             raise FailedError(verb, f"ValidationError: {group} not found or pending delete", "wait")
-        self.changed.append((verb, group[-7:]))
+        self.changed.append((verb, self._release(group)))
         return self.groups[group]
 
     def addresses(self, group: str) -> tuple[str, ...]:
@@ -384,6 +406,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     def prepare(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> None:
+        self._require_ours("planned", *(each.name for each in wanted), *deletes)
         self.prepared.append(deletes)
 
     def forget(self) -> None:
@@ -393,6 +416,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> Plan:
         self._call("plan")
+        self._require_ours("planned", *(each.name for each in wanted), *creates, *deletes)
         again = {n for n in self.state if group_name("web", "staging", n) not in self.groups}
         if again & {each.name for each in wanted} - creates:
             raise RefusedError("terraform plan", f"it would make {sorted(again)} again", "observe")
@@ -421,6 +445,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self._call("discard")
 
     def adopt(self, wanted: Sequence[Release]) -> None:
+        self._require_ours("imported", *(each.name for each in wanted))
+
         def change() -> None:
             there = {each.name for each in wanted if each.group("web", "staging") in self.groups}
             self.state |= there
@@ -490,11 +516,12 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         if self.place.is_worker:
             return {name[-7:] for name, group in self.groups.items() if group.maximum}
         everywhere = {each.identifier for each in PLACE.balancers}
-        return {n[-7:] for n, group in self.groups.items() if group.attached >= everywhere}
+        groups = self.groups.items()
+        return {self._release(name) for name, group in groups if group.attached >= everywhere}
 
     @property
     def existing(self) -> set[str]:
-        return {name[-7:] for name in self.groups}
+        return {self._release(name) for name in self.groups}
 
 
 def _target(balancer: Balancer, instance: str, state: str) -> Target:
@@ -509,13 +536,20 @@ def _target(balancer: Balancer, instance: str, state: str) -> Target:
 
 
 def cloud(
-    *, blue: bool = True, warm: Sequence[int] = (), place: Place = PLACE, overlap: bool = True
+    *,
+    blue: bool = True,
+    warm: Sequence[int] = (),
+    by_hand: Sequence[int] = (),
+    place: Place = PLACE,
+    overlap: bool = True,
 ) -> FakeCloud:
     """Return an environment in which the first release serves, or no release.
 
-    Without load balancers, at least as many members work as before if releases overlap.
+    `by_hand` is the release whose group was adopted, if one was. Without load balancers, at least
+    as many members work as before if releases overlap.
     """
     made = [*warm, *([1] if blue else [])]
+    records = [adopted(number) if number in by_hand else kept(number) for number in made]
     document = Environment(
         app="web",
         environment="staging",
@@ -523,7 +557,7 @@ def cloud(
         region=PLACE.region,
         next=2,
         serving=BLUE if blue else "",
-        releases={kept(number).release.name: kept(number) for number in made},
+        releases={each.release.name: each for each in records},
     )
     fake = FakeCloud(document=document, place=place)
     for number in made:

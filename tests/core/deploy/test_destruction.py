@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phases import destruction
-from pipeline.core.deploy.recovery import removable
+from pipeline.core.deploy.recovery import kept_serving, removable
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
-from tests.core.deploy.fakes import DRAIN, TODAY, FakeCloud, a_reconciler, cloud, recover
+from tests.core.deploy.fakes import (
+    BLUE,
+    DRAIN,
+    GREEN,
+    PLACE,
+    TODAY,
+    FakeCloud,
+    a_reconciler,
+    cloud,
+    recover,
+)
 from tests.core.deploy.recoveries import ONE, KilledError, killing_at, result_of
 
 LONGEST = 200  # more calls than a destroy makes
@@ -20,7 +32,7 @@ def begin_destroy(fake: FakeCloud) -> Deployer:
         kind=Kind.DESTROY,
         environment="staging",
         green="",
-        blue="",
+        blue=kept_serving(fake.document),
         began=TODAY,
         by=Runner(user="ann", host="here", pid=1),
     )
@@ -34,7 +46,8 @@ def begin_destroy(fake: FakeCloud) -> Deployer:
 
 def run_destroy(fake: FakeCloud) -> Deployment:
     deployer = begin_destroy(fake)
-    return deployer.run(destruction(fake.document.releases, removable(fake.document)))
+    document = fake.document
+    return deployer.run(destruction(removable(document), keeps=kept_serving(document)))
 
 
 def is_destroyed(fake: FakeCloud, done: Deployment) -> None:
@@ -53,6 +66,19 @@ def test_every_group_drains_before_it_is_deleted() -> None:
     detached = fake.changed.index(("detach", "r000001"))
     assert detached < fake.changed.index(("delete", "r000001"))
     assert [each.release for each in fake.document.retired] == ["r000001"]
+
+
+@pytest.mark.parametrize("serves", [True, False], ids=["serves", "was attached by its owner"])
+def test_an_adopted_group_is_left_as_it_is(serves: bool) -> None:
+    fake = cloud(warm=[2], by_hand=[1])
+    if not serves:
+        fake.attach_by_hand(2, *PLACE.balancers)
+        fake.document = replace(fake.document, serving=GREEN)
+    done = run_destroy(fake)
+    assert result_of(done) is Result.PROMOTED
+    assert (fake.serving, fake.existing, fake.state) == ({BLUE}, {BLUE}, set())
+    assert fake.document.serving == (BLUE if serves else "")
+    assert (fake.violations, [name for _, name in fake.changed if name == BLUE]) == ([], [])
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

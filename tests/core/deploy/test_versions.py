@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.deploy.versions import image_named, is_version, release_named
+from pipeline.core.deploy.versions import (
+    beside,
+    choose_images,
+    image_named,
+    is_version,
+    release_named,
+)
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.environment import Environment, RetiredRelease
@@ -78,3 +84,39 @@ def test_a_quarantined_release_and_the_serving_one_are_chosen_last() -> None:
     serving = release_named(document(), "3")
     assert serving
     assert (serving.id, serving.note) == ("r000001", "")
+
+
+ARM = {"architecture": "arm64", "architectures": "arm64 x86_64"}
+INTEL = {**ARM, "architecture": "x86_64"}
+
+
+@pytest.mark.parametrize(
+    ("supported", "version", "expected"),
+    [
+        ({"arm64"}, "1.4.2", ["ami-2"]),
+        ({"i386", "x86_64"}, "1.4.2", ["ami-1", "ami-3"]),
+        ({"arm64"}, "1.5.0", ["ami-1", "ami-2", "ami-3"]),
+        ({"arm64"}, "", ["ami-2"]),
+        (set(), "", ["ami-1", "ami-2", "ami-3"]),
+    ],
+)
+def test_an_environment_chooses_among_the_images_that_its_instance_type_runs(
+    supported: set[str], version: str, expected: list[str]
+) -> None:
+    images = [image(1, **INTEL), image(2, **ARM), image(3, "1.5.0", **INTEL)]
+    assert [each.id for each in choose_images(images, supported, version)] == expected
+
+
+def test_an_image_of_unknown_architecture_is_one_that_may_run() -> None:
+    assert choose_images([image(1)], {"arm64"}) == (image(1),)
+
+
+def test_the_image_of_the_same_bake_takes_the_place_of_one_that_does_not_run() -> None:
+    intel, arm = image(1, **INTEL), image(2, **ARM)
+    other = image(3, fingerprint="another", **ARM)
+    images = [intel, arm, other]
+    assert beside(images, intel, {"arm64"}) == arm
+    assert beside(images, intel, {"x86_64"}) == intel
+    assert beside([intel, other], intel, {"arm64"}) == intel
+    quarantined = replace(arm, status=ImageStatus.QUARANTINED)
+    assert beside([intel, quarantined], intel, {"arm64"}) == intel

@@ -23,8 +23,7 @@ from tests.core.deploy.fakes import (
     cloud,
     recover,
 )
-from tests.core.deploy.recoveries import ONE, TWO, KilledError, killing_at, result_of
-from tests.core.deploy.test_deployer import failing
+from tests.core.deploy.recoveries import ONE, TWO, KilledError, failing, killing_at, result_of
 
 LONGEST = 400  # more calls than any run here makes
 WAYS = pytest.mark.parametrize("overlap", [True, False], ids=["overlap", "no overlap"])

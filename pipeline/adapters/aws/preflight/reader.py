@@ -164,9 +164,11 @@ class PreflightReader:
         unused = {f"group {launch.unused_name}", f"launch template {launch.unused_name}"}
         if existing := sorted(unused & known):
             return PermissionFacts(existing=tuple(existing))
-        template = next((each.name for each in templates if each.name == proposal.blue), "")
+        template = next((each.name for each in templates if each.name == proposal.template), "")
         subnets = launch.subnets or _blue_subnets(proposal, groups)
-        return self._permissions(replace(launch, template=template, subnets=subnets))
+        adopted = proposal.blue if proposal.replaces_adopted else ""
+        wanted = replace(launch, template=template, subnets=subnets, adopted=adopted)
+        return self._permissions(wanted)
 
     def _subnet_query(self, proposal: Proposal, groups: Future[Any]) -> Query:
         """Return the query for the subnets of the new group.
