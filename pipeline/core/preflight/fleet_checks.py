@@ -11,7 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.core import commands
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup, Target
 from pipeline.core.health.traffic_sources import attach, detach
-from pipeline.core.preflight.attachment_checks import Attachments, detached_findings
+from pipeline.core.preflight.attachment_checks import (
+    REQUIRED_OF_ADOPTED,
+    Attachments,
+    detached_findings,
+)
 from pipeline.core.preflight.facts import Facts, GroupFacts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.ownership_checks import ownership_findings
@@ -20,8 +24,6 @@ from pipeline.core.state.deployment import Kind
 
 REQUIRED_PROCESSES = ("Launch", "Terminate", "AddToLoadBalancer")
 """Auto Scaling processes that a rollback or a retirement needs."""
-REQUIRED_OF_ADOPTED = ("AddToLoadBalancer",)
-"""Those that a rollback to an adopted group needs: it keeps its size, and is never retired."""
 
 _DRAINING = "deregistration currently in progress"
 _REGISTERING = "registration is still in progress"
