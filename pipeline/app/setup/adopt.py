@@ -20,6 +20,7 @@ from pipeline.core.adoption.model import Adoption, RunningGroup
 from pipeline.core.adoption.record import (
     Adopted,
     adopted_release,
+    describe,
     differences,
     require_free,
     require_serves,
@@ -66,7 +67,10 @@ def adopt(
     running = _running(app, request.group)
     found = adoption(running)
     tables, text = "", ""
-    if request.environment not in app.settings.environments:
+    differs: tuple[InputChange, ...] = ()
+    if request.environment in app.settings.environments:
+        differs = _differences(app, request, found)
+    else:
         tables = environment_toml(request.environment, found)
         app, text = _configured(app, request, found, tables)
     require_other_environments(app, request)
@@ -80,7 +84,7 @@ def adopt(
         require(session.reader, leased.document())
         with app.interrupts.heard():
             made = _prepared(leased, request, running, found)
-            made = replace(made, tables=tables)
+            made = replace(made, tables=tables, differs=differs)
             if made.known:
                 return made
             if not confirm(made):
@@ -134,23 +138,30 @@ def _prepared(
         return Adopted(environment=request.environment, found=found, record=record, known=True)
     require_serves(seen, document, request.group, reader.balancers)
     assert seen is not None  # noqa: S101 - require_serves refuses a group that is gone
-    differs = _differences(reader, found)
-    if differs and not request.keep_configuration:
-        raise _differs(request, differs)
     image = read_image(reader.clients, reader.app.settings.region, running)
     record = adopted_release(document, found, seen, image, reader.pace.today())
-    return Adopted(environment=request.environment, found=found, record=record, differs=differs)
+    return Adopted(environment=request.environment, found=found, record=record)
 
 
-def _differences(reader: EnvironmentReader, found: Adoption) -> tuple[InputChange, ...]:
-    settings = reader.app.settings.environment(reader.environment)
+def _differences(
+    app: Application, request: AdoptRequest, found: Adoption
+) -> tuple[InputChange, ...]:
+    """Return where the configuration is not as the group is; raises RefusedError if it must be."""
+    reader = EnvironmentReader(app=app, environment=request.environment)
+    settings = app.settings.environment(request.environment)
     configured = {key: getattr(settings, key) for key in found.settings}
-    inputs = reader.app.settings.terraform_for(reader.environment).inputs
-    return differences(found, configured, inputs, reader.balancers)
+    inputs = app.settings.terraform_for(request.environment).inputs
+    named = settings.load_balancers or settings.target_groups
+    differs = differences(found, configured, inputs, reader.balancers if named else ())
+    document = reader.document()
+    is_known = document.serving and document.release_at(request.group) == document.serving
+    if differs and not (request.keep_configuration or is_known):
+        raise _differs(request, differs)
+    return differs
 
 
 def _differs(request: AdoptRequest, differs: tuple[InputChange, ...]) -> RefusedError:
-    lines = (f"{each.name} is {each.before!r}; the group has {each.after!r}" for each in differs)
+    lines = map(describe, differs)
     anyway = commands.adopt(request.environment, request.group, "--keep-configuration")
     return RefusedError(
         f"[environments.{request.environment}]",

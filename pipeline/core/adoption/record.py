@@ -134,6 +134,17 @@ def _differences(
                 yield InputChange(name=prefix + key, before=before, after=_plain(value))
 
 
+def describe(change: InputChange) -> str:
+    """Return a difference on one line; a long value, such as user data, is not shown."""
+    before, after = repr(change.before), repr(change.after)
+    if max(len(before), len(after)) > _LONGEST:
+        return f"{change.name} differs"
+    return f"{change.name} is {before}; the group has {after}"
+
+
+_LONGEST: Final = 100
+
+
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it: lists for tuples."""
     match value:
