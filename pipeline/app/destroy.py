@@ -46,7 +46,7 @@ def destroy(
         if begun:
             return finish(leased)
         leased.begin(reconciler, deployment)
-        phases = destruction(removable(document), keeps=keeps)
+        phases = destruction(removable(document), reconciler.manner, keeps=keeps)
         return leased.run(reconciler, deployment, phases)
 
 
@@ -73,7 +73,10 @@ def _require_no_traffic(reconciler: Reconciler, document: Environment, *, allowe
             found = [each for each in map(balancer_of, sorted(beyond)) if each]
             remedy = detach(place.region, seen.name, found) if found else commands.status(name)
             raise RefusedError(f"destroy {name}", what, remedy)
-        if seen.attached and not allowed:
+        if place.is_worker:
+            what = f"{seen.name} runs {seen.desired} instances"
+        if (seen.attached or (place.is_worker and seen.desired)) and not allowed:
             again = commands.destroy(name, with_traffic=True)
-            remedy = f"to end that traffic and delete the groups: {again}"
+            end = "stop them" if place.is_worker else "end that traffic"
+            remedy = f"to {end} and delete the groups: {again}"
             raise RefusedError(f"destroy {name}", what, remedy)

@@ -182,11 +182,10 @@ class Rollback:
         reconciler = leased.reconciler(deployment)
         observer = reconciler.observer
         green, blue = observer.group(deployment.green), observer.group(deployment.blue)
-        balancers = {each.identifier for each in observer.place.balancers}
 
         def both(observation: Observation) -> bool:
             usable = is_usable(observation, green) and is_usable(observation, blue)
-            return usable and bool(observation.groups[blue].attached & balancers)
+            return usable and observer.place.receives(observation.groups[blue])
 
         observation = observer.survey(both)
         for release, name in ((deployment.green, green), (deployment.blue, blue)):
@@ -220,7 +219,7 @@ class Rollback:
 
     def _require_attached(self, blue: ObservedGroup, place: Place) -> None:
         """Raise RefusedError if a person detached the serving group, whose image may be good."""
-        if any(each.identifier in blue.attached for each in place.balancers):
+        if place.receives(blue) or place.is_worker:
             return
         anyway = commands.rollback(place.environment, to=self.target.release)
         raise RefusedError(
@@ -271,8 +270,7 @@ class Rollback:
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
-        adopted = self.leased.document().adopted
-        phases = rollback(deployment.green, deployment.blue, fleet, adopted=adopted)
+        phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
         policy = self.leased.reader.policy
         return PlanPreview(deployment=deployment, phases=phases, policy=policy)
 

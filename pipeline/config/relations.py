@@ -171,8 +171,25 @@ def _check_promotions(document: _Table) -> Iterator[Problem]:
         key = ("environments", name)
         over = _table({"environment": environment}, "environment", "promote")
         yield from _check_pauses((*key, "promote"), over, base)
+        yield from _check_overlap(key, environment, {**base, **over}, sets=over)
         for names in ("load_balancers", "target_groups"):
             yield from _check_twice((*key, names), _list(_table({"_": environment}, "_"), names))
+
+
+def _check_overlap(
+    key: Key, environment: object, promote: _Table, *, sets: _Table
+) -> Iterator[Problem]:
+    """Find a service behind load balancers whose old release is to stop first."""
+    table = _table({"_": environment}, "_")
+    named = [each for each in ("load_balancers", "target_groups") if _list(table, each)]
+    if promote.get("overlap") is False and named:
+        inner, own = "overlap" in sets, f"[{'.'.join(map(str, key))}.promote]"
+        yield Problem(
+            key=(*key, "promote", "overlap") if inner else (*key, named[0]),
+            what="promote.overlap = false is for workers, which have no load balancers: "
+            "requests would fail until the new release serves",
+            remedy="remove overlap" if inner else f"set overlap = true in {own}",
+        )
 
 
 def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:

@@ -45,6 +45,8 @@ def format_serving(deployment: Deployment) -> str:
         destroyed = deployment.kind is Kind.DESTROY
         unchanged = name == deployment.blue and not lost and not destroyed
         none = f"no managed release serves {place}"
+        if deployment.worker:
+            return none
         return f"{none}; its load balancers are unchanged" if unchanged else none
     if result in {Result.REFUSED, Result.ROLLED_BACK}:
         return f"{name} still serves {place}"

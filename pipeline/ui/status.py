@@ -76,7 +76,8 @@ def health(status: Status, release: str = "") -> tuple[str, str]:
 def _icon(status: Status, release: str) -> str:
     """Return the icon of a group that serves, by its worst member."""
     group = status.observation.groups[status.environment.group(release)]
-    found = {each.icon for each in member_statuses(group, status.observation, status.balancers)}
+    members = member_statuses(group, status.observation, status.balancers, worker=status.is_worker)
+    found = {each.icon for each in members}
     if icons.FAILED in found:
         return icons.FAILED
     return icons.DONE if condition(status, release).is_complete else icons.STARTING
@@ -91,7 +92,8 @@ def _serving(status: Status) -> str:
     if not successor:
         return f"{icon} {serving}, {text}"
     exists = status.environment.group(serving) in status.observation.groups
-    return f"{icon} {successor}, {text}; {serving} is {'detached' if exists else 'deleted'}"
+    left = "stopped" if status.is_worker else "detached"
+    return f"{icon} {successor}, {text}; {serving} is {left if exists else 'deleted'}"
 
 
 def _about(status: Status, now: datetime) -> str:
@@ -164,6 +166,8 @@ def _traffic(status: Status, group: ObservedGroup, *, serves: bool) -> Iterator[
     """Yield the traffic sources of a group that does not serve, and those not configured."""
     names = {each.identifier: each.name for each in status.balancers}
     here, beyond = group.attached & names.keys(), group.attached - names.keys()
+    if status.is_worker and not serves and group.maximum and not group.status:
+        yield f"{group.name} may run instances, too: its maximum size is {group.maximum}"
     if here and not serves:
         attached = ", ".join(sorted(names[each] for each in here))
         yield f"{group.name} receives traffic from {attached}"
@@ -227,7 +231,8 @@ def _rollback(status: Status) -> str:
         case RollbackMode.NONE:
             return f"none: {one_line(option.reason)}"
         case RollbackMode.WARM:
-            effect = f"{option.release}{version} is warm and serves again in seconds"
+            again = "starts instances again" if status.is_worker else "serves again in seconds"
+            effect = f"{option.release}{version} is warm and {again}"
         case RollbackMode.COLD:
             effect = f"a new release of {option.release}'s image{version}, takes minutes"
     bad = "; the image is quarantined" if option.quarantined else ""

@@ -97,6 +97,11 @@ def wanted(status: Status, release: str, group: ObservedGroup) -> tuple[Balancer
     return tuple(each for each in status.balancers if each.identifier in group.attached)
 
 
+def _statuses(status: Status, release: str, group: ObservedGroup) -> tuple[MemberStatus, ...]:
+    balancers = wanted(status, release, group)
+    return member_statuses(group, status.observation, balancers, worker=status.is_worker)
+
+
 def _known(status: Status, record: ReleaseRecord, now: datetime) -> Node:
     name = record.release.name
     group = status.observation.groups.get(status.environment.group(name))
@@ -113,7 +118,7 @@ def _known(status: Status, record: ReleaseRecord, now: datetime) -> Node:
         return replace(about, icon=icons.DETACHED, note="its group is not created yet")
     if group is None:
         return replace(about, note="its group does not exist")
-    members = member_statuses(group, status.observation, wanted(status, name, group))
+    members = _statuses(status, name, group)
     return replace(about, icon=_icon(group, members), size=_size(group), members=members)
 
 
@@ -127,7 +132,7 @@ def _unknown(status: Status, group: ObservedGroup) -> Node:
         version=one_line(version, 24),
         image=one_line(group.tags.get(IMAGE, "")),
         size=_size(group),
-        members=member_statuses(group, status.observation, wanted(status, release, group)),
+        members=_statuses(status, release, group),
     )
 
 

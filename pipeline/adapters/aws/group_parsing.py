@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from pipeline.adapters.aws.ec2 import read_tags, read_time
-from pipeline.adapters.aws.retry import batches, error_code, items
+from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core.health.observation import Activity, Member, ObservedGroup
 
 GROUPS = 100
@@ -27,6 +27,10 @@ would hold none of those that failed.
 """
 
 Described = Mapping[str, Any]
+
+
+TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+"""The transition of a hook that holds instances before they are terminated."""
 
 
 def read_groups(client: Any, names: Sequence[str]) -> dict[str, ObservedGroup]:
@@ -87,6 +91,23 @@ def read_activities(client: Any, group: str) -> tuple[Activity, ...]:
         if error_code(error) == "ValidationError" and "not found" in str(error):
             return ()
         raise
+
+
+def read_hold(client: Any, group: str) -> float:
+    """Return the longest heartbeat timeout of a group's termination hooks, in seconds; 0 for none.
+
+    A group that does not exist has none: AWS returns a ValidationError.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        hooks = call(client.describe_lifecycle_hooks, AutoScalingGroupName=group)["LifecycleHooks"]
+    except ClientError as error:
+        if error_code(error) == "ValidationError":
+            return 0.0
+        raise
+    ends = [each for each in hooks if each.get("LifecycleTransition") == TERMINATING]
+    return max((float(each.get("HeartbeatTimeout", 3600)) for each in ends), default=0.0)
 
 
 def activity_arguments(group: str) -> dict[str, Any]:

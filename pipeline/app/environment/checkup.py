@@ -100,4 +100,6 @@ def _balancers(reader: EnvironmentReader) -> Check:
         return problem(name, error)
     if absent:
         return problem(name, missing(reader.app.settings.region, absent))
+    if not existing:
+        return Check(name=name, what="none: its groups are workers, which serve while they run")
     return Check(name=name, what=", ".join(each.name for each in existing))

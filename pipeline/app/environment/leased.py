@@ -57,6 +57,7 @@ class LeasedEnvironment:
             began=today,
             by=runner(self.reader.app.environ),
             adopted=self.document().adopted_group(blue),
+            worker=self.reader.is_worker,
         )
 
     def ledger(self, deployment: Deployment) -> StoreLedger:
@@ -99,7 +100,9 @@ class LeasedEnvironment:
             alarms=self.reader.alarms,
             deployment=deployment,
             report=self.reader.app.report,
-            read_delays=partial(self.reader.read_delays, deployment.detach),
+            read_delays=partial(
+                self.reader.read_delays, deployment.detach, (deployment.blue, deployment.green)
+            ),
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
         return deployer.run(phases, success, undone=undone)

@@ -21,7 +21,7 @@ from pipeline.adapters.store.environments import Environments
 from pipeline.app.application import Application
 from pipeline.config.release_inputs import with_inputs
 from pipeline.core import commands
-from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
+from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
 from pipeline.core.health.observation import Balancer, Observation
@@ -31,6 +31,7 @@ from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange, Inputs, input_changes
 from pipeline.core.state.ownership import require_managed
+from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates
 
 if TYPE_CHECKING:
@@ -108,21 +109,15 @@ class EnvironmentReader:
         """Return the time of the store's clock, which leases expire by."""
         return self.store.now()
 
-    def require_balancers(self) -> None:
-        """Raise ConfigurationError if the environment is unknown or names no load balancer."""
-        settings = self.app.settings.environment(self.environment)
-        if not settings.load_balancers and not settings.target_groups:
-            name = f"[environments.{self.environment}]"
-            what = "names neither load_balancers nor target_groups: nothing would send it traffic"
-            remedy = f'add load_balancers = ["..."] or target_groups = ["..."] to {name}'
-            raise ConfigurationError(name, what, remedy)
+    def require_known(self) -> None:
+        """Raise ConfigurationError if the environment is unknown."""
+        self.app.settings.environment(self.environment)
 
     @cached_property
     def found_balancers(self) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
         """The configured load balancers that exist, and those that do not."""
         from pipeline.adapters.aws.balancers import find
 
-        self.require_balancers()
         settings = self.app.settings.environment(self.environment)
         region = self.app.settings.region
         return find(self.clients, region, settings.load_balancers, settings.target_groups)
@@ -205,22 +200,40 @@ class EnvironmentReader:
             return ()
         return input_changes(serving.inputs, self.inputs())
 
-    def read_delays(self, others: tuple[Balancer, ...] = ()) -> Delays:
+    @property
+    def is_worker(self) -> bool:
+        """Return True if the environment names no load balancers; raises ConfigurationError."""
+        settings = self.app.settings.environment(self.environment)
+        return not settings.load_balancers and not settings.target_groups
+
+    def read_delays(
+        self, others: tuple[Balancer, ...] = (), releases: tuple[str, ...] = ()
+    ) -> Delays:
         """Return the longest delays of the load balancers and of `others`.
 
-        None if they cannot be read: a phase that drains then has its configured limit.
+        Without load balancers, those of the termination hooks of these releases. None if they
+        cannot be read: a phase that drains then has its configured limit.
         """
         from pipeline.adapters.aws.balancer_settings import describe
         from pipeline.core.preflight.facts import longest_delays
 
-        existing, _ = self.found_balancers
+        existing, absent = self.found_balancers
+        workers = not existing and not absent
         try:
             described = describe(self.clients, self.app.settings.region, (*existing, *others))
-            return longest_delays(described)
+            delays = longest_delays(described)
+            held = self._read_holds(releases) if workers else 0.0
+            return replace(delays, drain=max(delays.drain, held))
         except PipelineError as error:
-            text = f"the deregistration delay is unknown: {error.where}: {error.what}"
+            name = "time of termination hooks" if workers else "deregistration delay"
+            text = f"the {name} is unknown: {error.where}: {error.what}"
             self.app.report(Message(text=f"{text}; {error.remedy}"))
             return Delays()
+
+    def _read_holds(self, releases: tuple[str, ...]) -> float:
+        app = self.app.settings.app
+        names = [group_name(app, self.environment, each) for each in releases if each]
+        return max((self.groups.read_hold(each) for each in names), default=0.0)
 
     @cached_property
     def groups(self) -> Groups:

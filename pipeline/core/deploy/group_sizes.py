@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from pipeline.core.deploy.limits import limits_at_end, limits_of
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.ports import GroupWriter
+from pipeline.core.deploy.ports import GroupWriter, Ledger
+from pipeline.core.freshness import Write
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.state.deployment import Deployment, Limits
 from pipeline.core.state.environment import Environment
@@ -21,8 +22,10 @@ class GroupSizes:
 
     observer: Observer
     groups: GroupWriter
+    ledger: Ledger
     changing: Callable[..., AbstractContextManager[None]]
     _grown: dict[str, int] = field(default_factory=dict, init=False)
+    _most: dict[str, int] = field(default_factory=dict, init=False)
     _replaced: dict[str, Limits] = field(default_factory=dict, init=False)
 
     def grow(self, release: str, least: int, observation: Observation) -> None:
@@ -44,8 +47,34 @@ class GroupSizes:
             self._replaced[release] = limits_of(group)
         self._grown[release] = least
         with self.changing("resize", {}, group=group.name, desired=least):
-            maximum = least if least > group.maximum else None
+            most = max(least, self._most.get(release, 0))
+            maximum = most if least > group.maximum else None
             self.groups.resize(group.name, minimum=minimum, maximum=maximum, desired=least)
+
+    def stop(self, release: str, group: ObservedGroup) -> None:
+        """Stop a worker's group: Auto Scaling terminates its members, as its hooks allow.
+
+        Its size is recorded before, for the way back. No policy can start it again: its maximum is
+        0. A group that the pipeline stopped already stays as it is.
+        """
+        if not group.maximum:
+            return
+        size = limits_of(group)
+        self.ledger.update(lambda document: document.with_stopped(release, size))
+        with self.changing("stop", {Write.DETACH: {release}}, group=group.name, **_facts(size)):
+            self.groups.resize(group.name, minimum=0, maximum=0, desired=0)
+
+    def restart(self, release: str) -> None:
+        """Give a worker's group that the pipeline stopped its recorded size again."""
+        record = self._document().releases.get(release)
+        size = record.stopped if record else None
+        if size is None or size.desired is None:
+            return
+        name = self.observer.group(release)
+        self._grown[release], self._most[release] = size.desired, size.maximum
+        with self.changing("restart", {Write.ATTACH: {release}}, group=name, **_facts(size)):
+            self.groups.resize(name, **_facts(size))
+        self.ledger.update(lambda document: document.with_stopped(release, None))
 
     def limits_at_end(self, deployment: Deployment) -> Limits | None:
         """Return the size for green once it serves alone.
@@ -96,7 +125,11 @@ class GroupSizes:
                 self.groups.resize(name, **sizes)
 
     def _document(self) -> Environment:
-        return self.observer.ledger.read()
+        return self.ledger.read()
+
+
+def _facts(size: Limits) -> dict[str, int | None]:
+    return {"minimum": size.minimum, "maximum": size.maximum, "desired": size.desired}
 
 
 def _unless(is_now: int, wanted: int) -> int | None:

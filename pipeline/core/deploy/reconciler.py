@@ -18,7 +18,7 @@ from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.group_sizes import GroupSizes
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import Phase
+from pipeline.core.deploy.phases import Manner, Phase, manner_of
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
 from pipeline.core.deploy.selection import hook_facts
 from pipeline.core.errors import FailedError, RefusedError
@@ -60,6 +60,11 @@ class Reconciler:
         """The environment."""
         return self.observer.place
 
+    @property
+    def manner(self) -> Manner:
+        """How groups take over from each other."""
+        return manner_of(self.place, self.policy, self.ledger.read().adopted)
+
     def apply(self, phase: Phase) -> None:
         """Make the calls that lead to a phase's fleet; its gate waits for the effect.
 
@@ -90,7 +95,12 @@ class Reconciler:
     @cached_property
     def sizes(self) -> GroupSizes:
         """What changes the sizes of groups."""
-        return GroupSizes(observer=self.observer, groups=self.groups, changing=self._changing)
+        return GroupSizes(
+            observer=self.observer,
+            groups=self.groups,
+            ledger=self.ledger,
+            changing=self._changing,
+        )
 
     def verify(self, deployment: Deployment) -> None:
         """Run the verify hooks in order; raises FailedError with the output of a failed one."""
@@ -158,6 +168,8 @@ class Reconciler:
         """
         restored = phase.want.serving & phase.gate.proven_to_serve
         for release in sorted(restored if phase.has(RESTORES) else phase.want.serving):
+            if self.place.is_worker and self._may_change(release, observation):
+                self.sizes.restart(release)
             missing = self._missing(release, self._seen(release, observation))
             if not phase.has(RESTORES):
                 self._attach_to(release, missing, observation)
@@ -191,7 +203,9 @@ class Reconciler:
         leaving = frozenset(document.releases) - want.serving - (document.adopted - want.all)
         # Only these phases rely on it that nothing else is attached.
         relies = phase.has(DRAINS) or phase.has(DELETES)
-        since = self.observer.settled([Write.ATTACH], leaving) if relies else -inf
+        # A new worker runs already, although a read may not show its group yet.
+        writes = ABSENT if self.place.is_worker else (Write.ATTACH,)
+        since = self.observer.settled(writes, leaving) if relies else -inf
         if observation.at < since:
             observation = self.observer.observe_complete(releases, targets=False, since=since)
         if phase.has(DRAINS) and not phase.has(HOLD):
@@ -200,11 +214,15 @@ class Reconciler:
             name, seen = self.observer.group(release), self._seen(release, observation)
             missing = self._missing(release, seen)
             attached = [each for each in self.place.balancers_of(release) if each not in missing]
-            if not attached or not self._may_change(release, observation):
+            runs = self.place.is_worker and seen is not None and seen.maximum > 0
+            if not (attached or runs) or not self._may_change(release, observation):
                 continue
             self._require_serving(phase, releases, leaving=release)
-            with self._changing("detach", {Write.DETACH: {release}}, group=name):
-                self.groups.detach(name, attached)
+            if attached:
+                with self._changing("detach", {Write.DETACH: {release}}, group=name):
+                    self.groups.detach(name, attached)
+            if runs and seen:
+                self.sizes.stop(release, seen)
 
     def _may_change(self, release: str, observation: Observation) -> bool:
         """Return False while AWS deletes a group: its attachments end with it.
@@ -225,7 +243,7 @@ class Reconciler:
         Green must be completely healthy. On the way back half of blue is enough, or a leaving
         group without traffic.
         """
-        if not phase.want.serving and self.ledger.read().serving:
+        if not phase.want.serving and self.policy.overlap and self.ledger.read().serving:
             raise self._refused("no group would be left to serve")
         since = self.observer.settled(PRESENT, phase.want.serving)
         if phase.has(HOLD):

@@ -90,6 +90,34 @@ def drained(expected: Expected, observations: Sequence[Observation]) -> Verdict:
     return _progressing(_remaining(expected, observations))
 
 
+def stopped(name: str, observations: Sequence[Observation]) -> Verdict:
+    """Judge whether a group has no member any longer, and launches none.
+
+    A member that a termination hook holds still works. A group that AWS does not describe has
+    stopped.
+    """
+    if unread := _unread(observations):
+        return Progressing(reason=unread)
+    group = observations[-1].groups.get(name)
+    if group is None:
+        return Healthy()
+    if group.maximum:
+        return Progressing(reason=f"the maximum size of {name} is still {group.maximum}")
+    if not group.members:
+        return Healthy()
+    states = Counter(_leaving_state(member) for member in group.members)
+    listed = _list(f"{n} {state}" for state, n in sorted(states.items()))
+    return Progressing(reason=f"{len(group.members)} members of {name} are left: {listed}")
+
+
+def _leaving_state(member: Member) -> str:
+    """Return the lifecycle state of a member that leaves, and what holds it."""
+    if member.lifecycle == "Terminating:Wait":
+        return "Terminating:Wait (held by a termination hook)"
+    held = member.protected and member.lifecycle == "InService"
+    return f"{member.lifecycle} (protected from scale-in)" if held else member.lifecycle
+
+
 def deleted(groups: Iterable[str], observations: Sequence[Observation]) -> Verdict:
     """Judge whether AWS describes none of the groups, in two consecutive observations."""
     if unread := _unread(observations):

@@ -113,7 +113,7 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             what="is the serving group in the environment's document, but does not exist",
             remedy=commands.status(proposal.place.environment),
         )
-    elif blue and not proposal.configured(listed[blue].attached):
+    elif blue and not proposal.is_worker and not proposal.configured(listed[blue].attached):
         yield Finding(
             where=f"server group {blue}",
             what="is the serving group in the environment's document, "
@@ -121,9 +121,16 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             remedy=attach(proposal.place.region, blue, proposal.place.balancers),
         )
     for each in listed.values():
-        serves = each.release and proposal.configured(each.attached)
+        serves = each.release and _receives(each, proposal)
         if serves and each.name not in {blue, proposal.lost}:
             yield _second(each, proposal)
+
+
+def _receives(group: GroupFacts, proposal: Proposal) -> bool:
+    """Return True if a group receives traffic from the environment, or a worker may run."""
+    if proposal.is_worker:
+        return group.maximum > 0 and not group.status
+    return bool(proposal.configured(group.attached))
 
 
 def _second(group: GroupFacts, proposal: Proposal) -> Finding:
@@ -132,6 +139,8 @@ def _second(group: GroupFacts, proposal: Proposal) -> Finding:
     serving, where = proposal.environment.serving, f"server group {group.name}"
     see = describe(group.name, proposal)
     elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
+    if proposal.is_worker:
+        return _second_worker(group, proposal, see)
     if serving:
         what = f"is attached to the load balancers together with {serving}; only one may serve"
         return Finding(where=where, what=what, remedy=_detach(group, proposal) or elsewhere)
@@ -158,6 +167,21 @@ def _attached_again(group: GroupFacts, proposal: Proposal) -> Finding:
         f"{environment.serving}; only one may serve",
         remedy=f"{first}{_detach(group, proposal)}",
     )
+
+
+def _second_worker(group: GroupFacts, proposal: Proposal, see: str) -> Finding:
+    """Report a group of workers that runs beside the serving one, or without a document."""
+    where, serving = f"server group {group.name}", proposal.environment.serving
+    if serving:
+        options = "--min-size 0 --max-size 0 --desired-capacity 0"
+        stop = f"{scaling('update-auto-scaling-group', group.name, proposal)} {options}"
+        what = f"may run instances together with {serving}: its maximum size is {group.maximum}"
+        return Finding(where=where, what=what, remedy=f"stop it: {stop}; see: {see}")
+    rebuild = commands.state_rebuild(proposal.place.environment)
+    lost = f"if the document is lost: {rebuild}; " if proposal.environment.is_empty else ""
+    what = "runs, but the environment's document has no serving release"
+    elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
+    return Finding(where=where, what=what, remedy=lost + elsewhere)
 
 
 def _detach(group: GroupFacts, proposal: Proposal) -> str:
@@ -239,7 +263,9 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             remedy=f"find out who deleted it: {_DELETED}",
         )
     is_adopted = proposal.replaces_adopted
-    needed = REQUIRED_OF_ADOPTED if is_adopted else REQUIRED_PROCESSES
+    needed = (
+        REQUIRED_OF_ADOPTED if is_adopted else REQUIRED_PROCESSES[: 2 if proposal.is_worker else 3]
+    )
     if suspended := [each for each in needed if each in blue.suspended]:
         yield Finding(
             where=where,
@@ -248,7 +274,7 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             remedy=f"{scaling('resume-processes', blue.name, proposal)} "
             f"--scaling-processes {' '.join(suspended)}",
         )
-    if proposal.retires and not is_adopted:
+    if proposal.is_worker or (proposal.retires and not is_adopted):
         yield from _unretirable(blue, where, proposal)
 
 
@@ -266,9 +292,11 @@ def _unretirable(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[F
             f"--instance-ids {' '.join(blue.standby)}",
         )
     if blue.protected:
+        effect = "drain waits for them" if proposal.is_worker else "it cannot be retired"
         yield Finding(
             where=where,
-            what=f"protects {', '.join(blue.protected)} from scale-in: it cannot be retired",
+            blocking=not proposal.is_worker,  # a worker may protect itself while it works
+            what=f"protects {', '.join(blue.protected)} from scale-in: {effect}",
             remedy=f"{scaling('set-instance-protection', blue.name, proposal)} "
             f"--no-protected-from-scale-in --instance-ids {' '.join(blue.protected)}",
         )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.core.image import NO_ITEMS
-from pipeline.core.state.deployment import Deployment, Result, Runner
+from pipeline.core.state.deployment import Deployment, Limits, Result, Runner
 from pipeline.core.state.release import AdoptedGroup, Release, group_name, number_of, release_of
 
 NEXT = "next"
@@ -51,6 +51,8 @@ class ReleaseRecord:
     number of seconds from its launch until every member was healthy everywhere, 0 if unknown.
     `inputs` is what else made the release (core/state/inputs.py), None if it was not recorded.
     `adopted` is its group if the pipeline did not create it; Terraform never has such a release.
+    `stopped` is the size that a worker's group had when the pipeline stopped it, None while it
+    runs.
     """
 
     release: Release
@@ -64,6 +66,7 @@ class ReleaseRecord:
     ready: float = 0.0
     inputs: Mapping[str, Any] | None = None
     adopted: AdoptedGroup | None = None
+    stopped: Limits | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,6 +248,15 @@ class Environment:
     def with_release(self, record: ReleaseRecord) -> Environment:
         """Return the document with this release, added or replaced."""
         return replace(self, releases={**self.releases, record.release.name: record})
+
+    def with_stopped(self, name: str, size: Limits | None) -> Environment:
+        """Return the document with the size at which a worker's group was stopped, None: it runs.
+
+        Repeating it keeps the first size.
+        """
+        record = self.releases[name]
+        size = size and (record.stopped or size)
+        return self.with_release(replace(record, stopped=size))
 
     def without(self, *names: str) -> Environment:
         """Return the document without these releases."""

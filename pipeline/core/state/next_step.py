@@ -137,7 +137,8 @@ def _first(status: Status) -> str:
     """
     environment = status.environment
     balancers = {each.identifier for each in status.balancers}
-    here = (each for each in status.observation.groups.values() if each.attached & balancers)
+    groups = status.observation.groups.values()
+    here = (each for each in groups if each.attached & balancers or status.is_worker)
     ours = any(
         owner_in(each.tags) == f"{environment.app}/{environment.environment}" for each in here
     )

@@ -41,6 +41,15 @@ class Status:
     changed: tuple[InputChange, ...] = ()
     problem: str = ""
 
+    @property
+    def is_worker(self) -> bool:
+        """Return True if the configuration names no load balancers."""
+        return not self.balancers and not self.absent
+
+
+_CAPACITY = "capacity"
+"""What a worker's group has in place of load balancers, while it may run instances."""
+
 
 def is_running(environment: Environment, now: datetime, *, process: bool | None = None) -> bool:
     """Return True if the deployment in flight is running: if its own lease has not expired.
@@ -73,13 +82,16 @@ def taking_over(status: Status) -> str:
         return ""
     blue, green = deployment.blue, deployment.green
     other = green if environment.serving == blue else blue
-    balancers = {each.identifier for each in status.balancers}
+    balancers = {each.identifier for each in status.balancers} or {_CAPACITY}
 
     def attached(release: str) -> AbstractSet[str]:
         group = status.observation.groups.get(environment.group(release)) if release else None
-        return group.attached & balancers if group and not group.status else frozenset()
+        if group is None or group.status:
+            return frozenset()
+        runs = {_CAPACITY} if status.is_worker and group.maximum else frozenset[str]()
+        return (group.attached | runs) & balancers
 
-    alone = balancers and attached(other) == balancers and not attached(environment.serving)
+    alone = attached(other) == balancers and not attached(environment.serving)
     return other if alone else ""
 
 

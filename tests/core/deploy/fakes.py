@@ -54,8 +54,9 @@ PLACE = Place(
 DOCUMENT = Environment(
     app=PLACE.app, environment=PLACE.environment, account=PLACE.account, region=PLACE.region
 )
+WORKERS = replace(PLACE, balancers=())
 POLICY = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
-BOOT, REGISTER, DRAIN = 5.0, 3.0, 6.0
+BOOT, REGISTER, DRAIN, WORK = 5.0, 3.0, 6.0, 6.0
 BLUE, GREEN = "r000001", "r000002"
 BY_HAND = "by-hand"
 """The name of the adopted group."""
@@ -82,6 +83,7 @@ class Instance:
     born: float
     attached: dict[str, float] = field(default_factory=dict)
     leaving: dict[str, float] = field(default_factory=dict)
+    terminating: float = 0.0  # a hook holds the instance since then, 0: it does not leave
 
 
 @dataclass(kw_only=True)
@@ -106,6 +108,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     """
 
     document: Environment
+    place: Place = PLACE
+    least: int = 0  # working members that a service without load balancers always has
     fail: Callable[[int, str], None] = lambda *_: None
     unhealthy_groups: set[str] = field(default_factory=set)
     unhealthy_members: set[str] = field(default_factory=set)
@@ -154,9 +158,19 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         for member in group.members:
             member.born = 0.0
         self.state |= {given.name} - self.document.adopted
-        if attached:
+        if attached and not self.place.is_worker:
             self._attach(group)
             self.has_served = True
+        self.remember()
+
+    def stop_by_pipeline(self, number: int) -> None:
+        """Let the pipeline have stopped a worker's group long ago."""
+        name = release(number).name
+        group = self.groups[group_name("web", "staging", name)]
+        size = Limits(minimum=group.minimum, maximum=group.maximum, desired=group.desired)
+        self.document = self.document.with_stopped(name, size)
+        group.minimum = group.maximum = group.desired = 0
+        group.members.clear()
         self.remember()
 
     def remember(self) -> None:
@@ -182,6 +196,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         group = self.groups.get(name)
         if group and (group.attached or any(each.attached for each in group.members)):
             self.violations.append(f"{verb} {name}")
+        if group and verb == "deleted" and self.place.is_worker and self._held(group):
+            self.violations.append(f"{verb} {name} while it worked")
 
     def _release(self, group: str) -> str:
         return self.document.release_at(group) or group[-7:]
@@ -198,8 +214,21 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         )
         self._grow(self.groups[name])
 
+    def _held(self, group: Group) -> list[Instance]:
+        """Return the members without those whose work has ended since they leave."""
+        return [
+            each
+            for each in group.members
+            if not each.terminating or self.time - each.terminating < WORK
+        ]
+
+    def _working(self, group: Group) -> int:
+        stays = [each for each in group.members if not each.terminating]
+        healthy = [each for each in stays if self._lifecycle(each) == "InService"]
+        return 0 if group.name in self.unhealthy_groups else len(healthy)
+
     def _grow(self, group: Group) -> None:
-        while len(group.members) < group.desired:
+        while sum(not each.terminating for each in group.members) < group.desired:
             self.made += 1
             member = Instance(id=f"i-{self.made}", born=self.time)
             group.members.append(member)
@@ -228,6 +257,10 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self.fail(number, f"{name}!")
 
     def _sample(self, name: str) -> None:
+        if self.place.is_worker:
+            if sum(map(self._working, self.groups.values())) < self.least:
+                self.outages.append(f"after {name}")
+            return
         if self.has_served and not any(self._serves(group) for group in self.groups.values()):
             self.outages.append(f"after {name}")
 
@@ -239,6 +272,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         )
 
     def _lifecycle(self, member: Instance) -> str:
+        if member.terminating:
+            return "Terminating:Wait"
         return "InService" if self.time - member.born >= BOOT else "Pending"
 
     def _state(self, group: Group, member: Instance, balancer: str) -> str:
@@ -277,15 +312,16 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         return Observation(at=self.time, groups=groups, targets=targets, activities=newest)
 
     def _seen(self, group: Group) -> ObservedGroup:
+        is_unhealthy = self.place.is_worker and group.name in self.unhealthy_groups
         members = tuple(
             Member(
                 id=member.id,
                 lifecycle=self._lifecycle(member),
-                health="Healthy",
+                health="Unhealthy" if is_unhealthy else "Healthy",
                 template=group.name,
                 version="1",
             )
-            for member in group.members
+            for member in self._held(group)
         )
         return ObservedGroup(
             name=group.name,
@@ -338,6 +374,13 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             found.minimum = found.minimum if minimum is None else minimum
             found.maximum = found.maximum if maximum is None else maximum
             found.desired = found.desired if desired is None else desired
+            if self.place.is_worker:
+                found.members = self._held(found)
+                stay = [each for each in found.members if not each.terminating]
+                for each in stay[found.desired :]:
+                    each.terminating = self.time
+                self._grow(found)
+                return
             self._grow(found)
             del found.members[found.desired :]
 
@@ -469,7 +512,9 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     @property
     def serving(self) -> set[str]:
-        """The releases that every balancer has attached."""
+        """The releases that every balancer has attached, or that may run without a balancer."""
+        if self.place.is_worker:
+            return {name[-7:] for name, group in self.groups.items() if group.maximum}
         everywhere = {each.identifier for each in PLACE.balancers}
         groups = self.groups.items()
         return {self._release(name) for name, group in groups if group.attached >= everywhere}
@@ -490,10 +535,18 @@ def _target(balancer: Balancer, instance: str, state: str) -> Target:
     return Target(id=instance, state=word, reason="N/A", description="N/A")
 
 
-def cloud(*, blue: bool = True, warm: Sequence[int] = (), by_hand: Sequence[int] = ()) -> FakeCloud:
+def cloud(
+    *,
+    blue: bool = True,
+    warm: Sequence[int] = (),
+    by_hand: Sequence[int] = (),
+    place: Place = PLACE,
+    overlap: bool = True,
+) -> FakeCloud:
     """Return an environment in which the first release serves, or no release.
 
     `by_hand` is the release whose group was adopted, if one was.
+    Without load balancers, at least as many members work as before if releases overlap.
     """
     made = [*warm, *([1] if blue else [])]
     records = [adopted(number) if number in by_hand else kept(number) for number in made]
@@ -506,9 +559,12 @@ def cloud(*, blue: bool = True, warm: Sequence[int] = (), by_hand: Sequence[int]
         serving=BLUE if blue else "",
         releases={each.release.name: each for each in records},
     )
-    fake = FakeCloud(document=document)
+    fake = FakeCloud(document=document, place=place)
     for number in made:
         fake.add(number, attached=blue and number == 1)
+        if place.is_worker and not (blue and number == 1):
+            fake.stop_by_pipeline(number)
+    fake.least = sum(map(fake._working, fake.groups.values())) if overlap else 0
     return fake
 
 
@@ -552,7 +608,8 @@ def a_reconciler(
 ) -> Reconciler:
     """Return the reconciler of a run that begins."""
     leaving = {deployment.blue: deployment.detach} if deployment else {}
-    observer = Observer(place=replace(PLACE, leaving=leaving), groups=fake, ledger=fake, pace=fake)
+    place = replace(fake.place, leaving=leaving)
+    observer = Observer(place=place, groups=fake, ledger=fake, pace=fake)
     return Reconciler(
         observer=observer,
         policy=policy,

@@ -97,6 +97,7 @@ def group_facts(group: ObservedGroup, proposal: Proposal) -> GroupFacts:
         owner=other_owner(proposal.environment, group.tags),
         desired=group.desired,
         attached=group.attached,
+        maximum=group.maximum,
         members=frozenset(each.id for each in group.members),
         status=group.status,
         suspended=group.suspended,

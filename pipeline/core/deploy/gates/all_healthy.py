@@ -76,7 +76,8 @@ class AllHealthy(Gate):
 
     def listens(self, wait: Wait) -> bool:
         """Return True before the first member is healthy, unless that is due now."""
-        return polling.is_uncertain(wait.elapsed, wait.forecast) and not wait.serves(self.release)
+        uncertain = polling.is_uncertain(wait.elapsed, wait.forecast)
+        return bool(wait.place.balancers) and uncertain and not wait.serves(self.release)
 
     def is_news(self, wait: Wait, observation: Observation) -> bool:
         """Return True once a load balancer shows a healthy member."""

@@ -1,4 +1,4 @@
-"""The gate of `drain` and `detach`: a group has left the load balancers."""
+"""The gate of `drain` and `detach`: a group has left the load balancers, or has stopped."""
 
 from __future__ import annotations
 
@@ -54,3 +54,31 @@ class Drained(Gate):
         """Observe every other second if the delay is unknown."""
         busy = polling.QUICK if wait.forecast.quiet else polling.STEADY
         return polling.interval(wait.elapsed, wait.forecast, busy=busy)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Stopped(Drained):
+    """The groups have no members any longer, not even one that a termination hook holds.
+
+    A group that also leaves load balancers for good has drained there, too.
+    """
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge whether every group is empty."""
+        judged = (assessment.stopped(wait.group(each), wait.history) for each in self.names)
+        runs = next((each for each in judged if not isinstance(each, Healthy)), None)
+        return runs or Drained.judge(self, wait)
+
+    def describe(self, policy: Policy) -> str:
+        """Name the releases, and how long a termination hook may hold an instance."""
+        seconds = policy.delays.drain
+        held = f", hook up to {format_duration(seconds)}" if seconds else ""
+        return f"{' '.join(self.names)} stopped{held}"
+
+    def forecast(self, timings: Timings) -> Forecast:
+        """Expect no time: a hook ends as soon as the work has."""
+        return Forecast()
+
+    def interval(self, wait: Wait) -> float:
+        """Observe every other second."""
+        return polling.interval(wait.elapsed, wait.forecast, busy=polling.STEADY)
