@@ -45,7 +45,7 @@ def site(testbed: CloudTestbed) -> Site:
 
 @pytest.fixture
 def fast_site(tmp_path: Path) -> Iterator[Site]:
-    with build_fast_testbed(tmp_path, speed=5) as testbed:
+    with build_fast_testbed(tmp_path, speed=10) as testbed:
         yield unconfigured(testbed, "application", "classic")
 
 

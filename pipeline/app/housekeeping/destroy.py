@@ -37,7 +37,7 @@ def destroy(
         require_destroyable(session.reader, document)
         begun = document.deployment
         keeps = kept_serving(document)
-        deployment = begun or leased.new_deployment(Kind.DESTROY, green="", blue=keeps)
+        deployment = begun or leased.new_deployment(Kind.DESTROY, green=keeps, blue=keeps)
         reconciler = leased.reconciler(deployment)
         with app.interrupts.heard():
             _require_no_traffic(reconciler, document, allowed=with_traffic)

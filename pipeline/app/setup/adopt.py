@@ -22,6 +22,7 @@ from pipeline.core.adoption.record import (
     adopted_release,
     describe,
     differences,
+    require_balancer,
     require_free,
     require_serves,
     require_undoable,
@@ -136,6 +137,7 @@ def _prepared(
     if document.serving and document.release_at(request.group) == document.serving:
         record = document.releases[document.serving]
         return Adopted(environment=request.environment, found=found, record=record, known=True)
+    require_balancer(found, document, is_worker=reader.is_worker)
     require_serves(seen, document, request.group, reader.balancers)
     assert seen is not None  # noqa: S101 - require_serves refuses a group that is gone
     image = read_image(reader.clients, reader.app.settings.region, running)

@@ -77,6 +77,26 @@ def require_free(document: Environment, group: str) -> None:
     raise RefusedError(f"group {group}", what, commands.status(name))
 
 
+def require_balancer(found: Adoption, document: Environment, *, is_worker: bool) -> None:
+    """Raise RefusedError for a group without a load balancer, or an environment without one.
+
+    Such a group works while it runs. The pipeline would have to stop it, and never resizes it.
+    """
+    if not is_worker and any(found.settings.get(each) for each in _BALANCERS):
+        return
+    options = {"region": document.region, "auto-scaling-group-name": found.group}
+    sizes = {"min-size": "0", "max-size": "0", "desired-capacity": "0"}
+    stop = commands.aws("autoscaling", "update-auto-scaling-group", {**options, **sizes})
+    plan = commands.adopt(document.environment, found.group, "--plan")
+    raise RefusedError(
+        f"group {found.group}",
+        "receives traffic from no load balancer of the environment: it works while it runs, and "
+        "ami-pipeline never stops a group that it did not create",
+        f"add the tables of {plan}; then: {commands.promote(document.environment)}; "
+        f"then stop it: {stop}",
+    )
+
+
 def require_serves(
     seen: ObservedGroup | None, document: Environment, group: str, balancers: Iterable[Balancer]
 ) -> None:

@@ -89,7 +89,7 @@ def promotion(
     rollback of blue would need them. `keep` leaves blue warm for a rollback of green.
     """
     if how.worker:
-        return _promotion_of_workers(blue, green, warm=warm, keep=keep, overlap=how.overlap)
+        return _promotion_of_workers(blue, green, warm=warm, keep=keep, how=how)
     blues, spare = frozenset({blue} - {""}), frozenset(warm)
     beside = Fleet(serving=blues, detached=spare | {green})
     both = beside.serve(green)
@@ -111,7 +111,7 @@ def promotion(
 
 
 def _promotion_of_workers(
-    blue: str, green: str, *, warm: Iterable[str], keep: bool, overlap: bool
+    blue: str, green: str, *, warm: Iterable[str], keep: bool, how: Manner
 ) -> list[Phase]:
     """Return the phases of a service without load balancers: a group serves while it runs.
 
@@ -121,8 +121,9 @@ def _promotion_of_workers(
     over = Fleet(serving=frozenset({green}), detached=spare | blues)
     both = Fleet(serving=blues | {green}, detached=spare)
     none = Fleet(detached=both.all)
-    end = Fleet(serving=frozenset({green}), detached=blues if keep else frozenset())
-    beside, least = (both, blue) if overlap else (over, "")
+    stays = (blues if keep else frozenset()) | (over.detached & how.adopted)
+    end = Fleet(serving=frozenset({green}), detached=stays)
+    beside, least = (both, blue) if how.overlap else (over, "")
     # fmt: off
     table = [
         Phase("drain",   none,  Stopped(blue),                      ROLL_BACK | ALONE | DRAINS),
@@ -134,7 +135,7 @@ def _promotion_of_workers(
         Phase("retire",  end,   Deleted(over.all - end.all),        HOLD | DELETES),
     ]
     # fmt: on
-    rows = table[1:] if overlap else [*table[:3], *table[5:]]
+    rows = table[1:] if how.overlap else [*table[:3], *table[5:]]
     return [phase for phase in rows if blue or not phase.has(ALONE)]
 
 

@@ -215,6 +215,7 @@ class Reconciler:
             missing = self._missing(release, seen)
             attached = [each for each in self.place.balancers_of(release) if each not in missing]
             runs = self.place.is_worker and seen is not None and seen.maximum > 0
+            runs = runs and release not in document.adopted  # only its owner stops it
             if not (attached or runs) or not self._may_change(release, observation):
                 continue
             self._require_serving(phase, releases, leaving=release)

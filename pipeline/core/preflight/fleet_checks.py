@@ -134,13 +134,13 @@ def _receives(group: GroupFacts, proposal: Proposal) -> bool:
 
 
 def _second(group: GroupFacts, proposal: Proposal) -> Finding:
-    if group.release in proposal.environment.adopted and proposal.environment.serving:
-        return _attached_again(group, proposal)
     serving, where = proposal.environment.serving, f"server group {group.name}"
     see = describe(group.name, proposal)
     elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
     if proposal.is_worker:
         return _second_worker(group, proposal, see)
+    if group.release in proposal.environment.adopted and serving:
+        return _attached_again(group, proposal)
     if serving:
         what = f"is attached to the load balancers together with {serving}; only one may serve"
         return Finding(where=where, what=what, remedy=_detach(group, proposal) or elsewhere)
@@ -263,6 +263,10 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             remedy=f"find out who deleted it: {_DELETED}",
         )
     is_adopted = proposal.replaces_adopted
+    if is_adopted and proposal.is_worker:
+        table = f"[environments.{proposal.place.environment}]"
+        what = f"is adopted, and {table} names no load balancer: only its owner may stop it"
+        yield Finding(where=where, what=what, remedy=f"name its load balancers in {table}")
     needed = (
         REQUIRED_OF_ADOPTED if is_adopted else REQUIRED_PROCESSES[: 2 if proposal.is_worker else 3]
     )
