@@ -100,7 +100,7 @@ def service(cloud: Bench) -> tuple[str, str]:
     """Put two instances behind a classic load balancer; return its URL and their image."""
     ec2, elb = aws(cloud, "ec2"), aws(cloud, "elb")
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-    source = (REPOSITORY / "packer/provision/app/server.py").read_bytes()
+    source = (REPOSITORY / "packer/provision/unit/server.py").read_bytes()
     program = base64.b64encode(gzip.compress(source)).decode()
     ids = [
         instance["InstanceId"]

@@ -1,7 +1,7 @@
 # Bakes the application into an image, on Packer 1.6.6 or later.
 #
-# Copy it and change the provisioners. docs/reference/templates.md says which variables the pipeline sets;
-# all of them are optional.
+# Change the provisioners as the application needs. Which variables the pipeline sets, all of them
+# optional: ami-pipeline docs templates
 
 packer {
   required_version = ">= 1.6.6"
@@ -104,9 +104,9 @@ variable "port" {
 }
 
 variable "files" {
-  type        = string
-  default     = ""
-  description = "A file or folder (no slash at the end) for /opt/<app>; empty for the sample."
+  type        = list(string)
+  default     = []
+  description = "Files and folders for /opt/<app>, of a single folder its content; empty for the sample."
 }
 
 variable "run" {
@@ -172,7 +172,7 @@ build {
   sources = ["source.amazon-ebs.app"]
 
   provisioner "file" {
-    sources     = compact(["${path.root}/provision/app", var.files])
+    sources     = concat(["${path.root}/provision/unit"], var.files)
     destination = "/tmp/"
   }
 
@@ -182,7 +182,7 @@ build {
       "VERSION=${var.version}",
       "ENVIRONMENT=${var.environment}",
       "PORT=${var.port}",
-      "FILES=${var.files}",
+      "FILES=${join(" ", var.files)}",
       "RUN=${var.run}",
       "TOKEN=${var.token}",
     ]

@@ -6,11 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
 
 from local_cloud.behavior_targets import each
 from local_cloud.instances.metadata import Facts
 from local_cloud.instances.user_data import decoded
+from local_cloud.scaling.lifecycle import target_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +110,15 @@ def tree(instance: Any) -> dict[str, Any]:
     }
     if instance.metadata_options.instance_metadata_tags == "enabled":
         found |= {f"tags/instance/{tag['key']}": tag["value"] for tag in instance.get_tags()}
-    return found | role(instance)
+    return found | role(instance) | scaling(instance)
+
+
+def scaling(instance: Any) -> dict[str, str]:
+    """Return the target lifecycle state of a member of an Auto Scaling group."""
+    backend = autoscaling_backends[instance.owner_id][instance.region_name]
+    region = backend.__dict__.get("local_cloud_region")
+    found = region.find(instance.id) if region else None
+    return {"autoscaling/target-lifecycle-state": target_state(found[1])} if found else {}
 
 
 def role(instance: Any) -> dict[str, str]:

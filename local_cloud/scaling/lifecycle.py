@@ -18,6 +18,21 @@ LONGEST = 172_800.0  # seconds: 48 hours, or 100 timeouts if that is less (PutLi
 LONGEST_TIMES = 100
 
 
+def target_state(member: Member) -> str:
+    """Return the steady state that a member is in or moves to.
+
+    EC2 Auto Scaling User Guide, "Retrieve the target lifecycle state through instance metadata".
+    """
+    state = member.lifecycle_state
+    steady = {"Terminat": "Terminated", "Detach": "Detached", "Standby": "Standby"}
+    steady["EnteringStandby"] = "Standby"
+    if state.startswith("Warmed"):
+        end = state.partition(":")[2]
+        return "Warmed:Running" if end.startswith("Pending") else state
+    found = (target for start, target in steady.items() if state.startswith(start))
+    return next(found, "InService")
+
+
 def hold(group: Group, member: Member, ports: Ports, transition: str, now: float) -> bool:
     """Start the hooks of a transition, once; return True if there are any."""
     if member.held:

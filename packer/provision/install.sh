@@ -27,25 +27,29 @@ fi
 install -d -m 0755 "$ROOT/opt/$APP" "$ROOT/etc/$APP" \
     "$ROOT/etc/systemd/system/multi-user.target.wants"
 if [ -n "${FILES:-}" ]; then
-    uploaded="$ROOT/tmp/$(basename "$FILES")"
-    if [ -d "$uploaded" ]; then
-        cp -R "$uploaded/." "$ROOT/opt/$APP/"
-    else
-        install -m 0755 "$uploaded" "$ROOT/opt/$APP/"
-    fi
+    set -f -- $FILES
+    for path; do
+        uploaded="$ROOT/tmp/$(basename "$path")"
+        if [ -d "$uploaded" ] && [ $# -eq 1 ]; then
+            cp -R "$uploaded/." "$ROOT/opt/$APP/"
+        elif [ -d "$uploaded" ]; then
+            cp -R "$uploaded" "$ROOT/opt/$APP/"
+        else
+            install -m 0755 "$uploaded" "$ROOT/opt/$APP/"
+        fi
+        rm -rf "$uploaded"
+    done
+    set +f
 else
-    install -m 0755 "$ROOT/tmp/app/server.py" "$ROOT/opt/$APP/server.py"
+    install -m 0755 "$ROOT/tmp/unit/server.py" "$ROOT/opt/$APP/server.py"
 fi
 printf 'APP=%s\nVERSION=%s\nENVIRONMENT=%s\nPORT=%s\n' \
     "$APP" "$VERSION" "${ENVIRONMENT:-}" "$PORT" >"$ROOT/etc/$APP/env"
 # The command may hold characters that mean something to sed.
 run="$(printf '%s' "${RUN:-/usr/bin/env python3 /opt/$APP/server.py}" | sed 's/[\\&|]/\\&/g')"
-sed -e "s|@RUN@|$run|" -e "s/@APP@/$APP/g" "$ROOT/tmp/app/app.service" >"$ROOT/etc/systemd/system/$APP.service"
+sed -e "s|@RUN@|$run|" -e "s/@APP@/$APP/g" "$ROOT/tmp/unit/app.service" >"$ROOT/etc/systemd/system/$APP.service"
 
 # `systemctl enable` only creates this link; a file system that is not booted has no systemd.
 ln -sf "/etc/systemd/system/$APP.service" \
     "$ROOT/etc/systemd/system/multi-user.target.wants/$APP.service"
-if [ -n "${FILES:-}" ]; then
-    rm -rf "$uploaded"
-fi
 echo "installed $APP $VERSION"

@@ -39,8 +39,11 @@ def require_abortable(reader: EnvironmentReader, document: Environment) -> None:
 
 
 def require_before_retirement(document: Environment) -> None:
-    """Raise RefusedError if green serves and the deployment already deletes blue."""
+    """Raise RefusedError if green serves and blue is being deleted, or all groups are."""
     dead = document.deployment
+    if dead and dead.kind is Kind.DESTROY:
+        name, what = document.environment, "too late to undo: the groups are being deleted"
+        raise RefusedError(f"abort {name}", what, commands.recover(name))
     if dead and not dead.warm and document.serving == dead.green:
         name = document.environment
         retired = f"{dead.blue} is being deleted" if dead.blue else "old groups are being deleted"

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from pipeline import config
 from pipeline.adapters.aws.client import Clients, account_of
 from pipeline.app.application import Application, Options
-from pipeline.app.environment.checkup import environment_checks, problem
+from pipeline.app.environment.checkup import environment_checks, problem, service_check
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.status import StatusReader
 from pipeline.core import commands
-from pipeline.core.doctor import Check, Grade
+from pipeline.core.doctor import Check, Grade, all_passed
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.masking import Masker
 
@@ -30,7 +31,21 @@ def checkup(app: Application, environment: str = "") -> Iterator[Check]:
     check, caller = _credentials(app)
     yield check
     if environment:
-        yield from environment_checks(app, environment, caller)
+        checks = tuple(environment_checks(app, environment, caller))
+        yield from checks
+        if caller and all_passed(checks):
+            yield from _service(app, environment)
+
+
+def _service(app: Application, environment: str) -> Iterator[Check]:
+    """Check what serves, unless nothing does or a deployment is changing it."""
+    reader = StatusReader(app, environment)
+    try:
+        document = reader.reader.document()
+        if document.serving and document.deployment is None:
+            yield service_check(reader.status())
+    except PipelineError as error:
+        yield problem(f"{environment}: service", error)
 
 
 def _credentials(app: Application) -> tuple[Check, str]:

@@ -32,9 +32,14 @@ from pipeline.core.permissions.template import features_of, values_of
 TEMPLATES = ("*.pkr.hcl", "*.pkr.json", "*.json")
 
 
-def permissions(app: Application, roles: Collection[Role], environment: str = "") -> dict[str, Any]:
-    """Return the policy document of these roles, for one environment or for all."""
-    reader = ScopeReader(app, environment)
+def permissions(
+    app: Application, roles: Collection[Role], environment: str = "", group: str = ""
+) -> dict[str, Any]:
+    """Return the policy document of these roles, for one environment or for all.
+
+    `group` is the adopted group of the environment, empty without one.
+    """
+    reader = ScopeReader(app, environment, group)
     document = policy(reader.scope(roles), roles)
     if length(document) > LONGEST:
         what = f"the policy has {length(document)} characters, but IAM allows {LONGEST}"
@@ -46,8 +51,9 @@ def permissions(app: Application, roles: Collection[Role], environment: str = ""
 class ScopeReader:
     """Reads the scope of a policy from the configuration of one environment, or of all."""
 
-    def __init__(self, app: Application, environment: str = "") -> None:
+    def __init__(self, app: Application, environment: str = "", group: str = "") -> None:
         self._app = app
+        self._adopted = (group,) if group else ()
         self._settings = app.settings
         self._clients = Clients()
         if environment:
@@ -90,6 +96,7 @@ class ScopeReader:
             name=name,
             account=account,
             tagged=wanted.module is None,
+            adopted=self._adopted,
             security_groups=_texts(inputs.get("security_group_ids"), "sg-"),
             key_pair=str(inputs.get("key_name") or ""),
             roles=tuple(self._roles(str(profile), account)) if profile else (),
@@ -104,6 +111,7 @@ class ScopeReader:
             settings = self._settings.environment(each.name)
             yield from features_of_module(self._settings.terraform_for(each.name).inputs)
             found: Mapping[Feature, object] = {
+                Feature.ADOPTED: each.adopted,
                 Feature.ALARMS: self._settings.promote_for(each.name).alarms,
                 Feature.VERIFY: self._settings.promote_for(each.name).verify,
                 Feature.CLASSIC: settings.load_balancers,

@@ -18,7 +18,7 @@ from pipeline.app.survey import Survey
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
 from pipeline.core.deploy.limits import limits_of
-from pipeline.core.deploy.phases import Phase, promotion
+from pipeline.core.deploy.phases import Manner, Phase, promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection import (
@@ -32,7 +32,7 @@ from pipeline.core.deploy.selection import (
     skipped,
 )
 from pipeline.core.deploy.versions import beside, choose_images, image_named, is_version
-from pipeline.core.errors import RefusedError
+from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
@@ -58,6 +58,8 @@ def promote(
     """
     if request.origin:
         app.settings.environment(request.origin)
+    if request.keep_failed:
+        _require_keepable(app, request)
     interrupted = handling(plan_only=request.plan_only, recovers=request.recovers)
     options = SessionOptions(
         command="promote",
@@ -82,6 +84,15 @@ def promote(
         return Promotion(leased=leased, request=request, image=image).run(confirm)
 
 
+def _require_keepable(app: Application, request: PromoteRequest) -> None:
+    """Raise ConfigurationError if a failed group would go on working: it has no load balancer."""
+    if EnvironmentReader(app=app, environment=request.environment).is_worker:
+        what = "a failed worker that is kept would go on working: "
+        what += f"[environments.{request.environment}] has no load balancers"
+        again = commands.promote(request.environment, request.image)
+        raise ConfigurationError("--keep-failed", what, f"without it: {again}")
+
+
 def serves_already(
     reader: EnvironmentReader, document: Environment, image: Image, *, may_be_empty: bool = False
 ) -> Unchanged | None:
@@ -94,6 +105,8 @@ def serves_already(
     serving = document.releases.get(document.serving)
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
+    if serving.adopted:
+        return None  # Its inputs are not known to be those of the configuration.
     found = require_serving(reader, document, may_be_empty=may_be_empty)
     if found.trouble in LOST or reader.changed_inputs(document):
         return None
@@ -214,7 +227,7 @@ class Promotion:
         found = (*found, *self._reported(self._change_of_program(document)))
         preview = PlanPreview(
             deployment=deployment,
-            phases=self._phases(document, deployment),
+            phases=self._phases(document, deployment, reconciler.manner),
             policy=reconciler.policy,
             findings=found,
             plan=plan,
@@ -307,12 +320,12 @@ class Promotion:
                 blocking=False,
             )
 
-    def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
+    def _phases(self, document: Environment, deployment: Deployment, how: Manner) -> list[Phase]:
         # A release that is rolled back from is bad, so it is not kept warm.
         keep = self._reader.policy.keep != 0 and self.kind is not Kind.ROLLBACK
         blue = document.serving
         warm = [name for name in document.releases if name != blue]
-        return promotion(blue, deployment.green, warm=warm, keep=keep)
+        return promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
 
     def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
         """Plan the launch of green; refuses a plan that changes any other group.
@@ -320,10 +333,10 @@ class Promotion:
         The plan also drops groups that were deleted outside ami-pipeline: Terraform would create
         them again.
         """
-        deleted, releases = reconciler.deleted, document.releases
-        wanted = [each.release for name, each in releases.items() if name not in deleted]
-        creates = frozenset({green.release.name})
-        return reconciler.resources.plan([*wanted, green.release], creates=creates, deletes=deleted)
+        deleted = reconciler.deleted
+        wanted = [*document.in_terraform(document.releases.keys() - deleted), green.release]
+        creates, deletes = frozenset({green.release.name}), deleted - document.adopted
+        return reconciler.resources.plan(wanted, creates=creates, deletes=deletes)
 
     @property
     def _reader(self) -> EnvironmentReader:

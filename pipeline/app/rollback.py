@@ -46,7 +46,11 @@ from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.health.serving import Condition
 from pipeline.core.health.traffic_sources import attach
-from pipeline.core.preflight.attachment_checks import Attachments, require_confirmed
+from pipeline.core.preflight.attachment_checks import (
+    REQUIRED_OF_ADOPTED,
+    Attachments,
+    require_confirmed,
+)
 from pipeline.core.state.deployment import Deployment, Kind, Place, Result, result_of
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
@@ -126,6 +130,21 @@ def today(reader: EnvironmentReader) -> datetime:
     return datetime.fromisoformat(reader.pace.today())
 
 
+def unusable(document: Environment, release: str, observation: Observation) -> str:
+    """Return why a release's group cannot serve again, empty if it can."""
+    group = document.group(release)
+    if not is_usable(observation, group):
+        return f"the group of {release} was deleted"
+    if release not in document.adopted:
+        return ""
+    seen, where = observation.groups[group], f"the adopted group {group}"
+    if not seen.desired:
+        return f"{where} has no instances, and ami-pipeline does not resize it"
+    if suspended := [each for each in REQUIRED_OF_ADOPTED if each in seen.suspended]:
+        return f"{where} has suspended processes ({', '.join(suspended)})"
+    return ""
+
+
 def undid_promotion(done: Deployment) -> bool:
     """Return True if a promotion was undone and its blue serves again."""
     promotion = done.kind in {Kind.PROMOTE, Kind.REBUILD}
@@ -163,19 +182,17 @@ class Rollback:
         reconciler = leased.reconciler(deployment)
         observer = reconciler.observer
         green, blue = observer.group(deployment.green), observer.group(deployment.blue)
-        balancers = {each.identifier for each in observer.place.balancers}
 
         def both(observation: Observation) -> bool:
             usable = is_usable(observation, green) and is_usable(observation, blue)
-            return usable and bool(observation.groups[blue].attached & balancers)
+            return usable and observer.place.receives(observation.groups[blue])
 
         observation = observer.survey(both)
         for release, name in ((deployment.green, green), (deployment.blue, blue)):
             if seen := observation.groups.get(name):
                 require_managed(leased.document(), release, seen)
-        if not is_usable(observation, green):
-            text = f"the group of {deployment.green} was deleted"
-            reader.app.report(Message(text=text))
+        if why := unusable(leased.document(), deployment.green, observation):
+            reader.app.report(Message(text=why))
             return self._without(deployment.green).run(confirm)
         if is_usable(observation, blue) and not self.request.to:
             self._require_attached(observation.groups[blue], observer.place)
@@ -202,7 +219,7 @@ class Rollback:
 
     def _require_attached(self, blue: ObservedGroup, place: Place) -> None:
         """Raise RefusedError if a person detached the serving group, whose image may be good."""
-        if any(each.identifier in blue.attached for each in place.balancers):
+        if place.receives(blue) or place.is_worker:
             return
         anyway = commands.rollback(place.environment, to=self.target.release)
         raise RefusedError(
@@ -253,7 +270,7 @@ class Rollback:
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
-        phases = rollback(deployment.green, deployment.blue, fleet)
+        phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
         policy = self.leased.reader.policy
         return PlanPreview(deployment=deployment, phases=phases, policy=policy)
 

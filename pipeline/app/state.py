@@ -71,9 +71,9 @@ def upgrade_providers(
     session = EnvironmentSession.begin(app, environment, options)
     with session.lease() as leased:
         resources, fence = leased.resources()
-        releases = leased.document().releases.values()
+        document = leased.document()
         with app.interrupts.heard():
-            upgrade = resources.plan_upgrade([each.release for each in releases])
+            upgrade = resources.plan_upgrade(document.in_terraform(document.releases))
             accepted = False
             try:
                 accepted = bool(upgrade.changes) and confirm(upgrade)
@@ -103,7 +103,7 @@ def rebuild(
             if not confirm(found):
                 return None
         resources, fence = leased.resources()
-        resources.adopt([each.release for each in found.document.releases.values()])
+        resources.adopt(found.document.in_terraform(found.document.releases))
         fence()
         leased.held.update(lambda current: _with_records(current, found.document))
         return found

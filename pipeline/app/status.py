@@ -12,7 +12,7 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange
-from pipeline.core.state.release import group_name
+from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, rollback_option
 from pipeline.core.state.status import Status, is_running, missing_releases
 
@@ -66,17 +66,21 @@ class StatusReader:
         All groups of the region are listed only if a target belongs to none of the releases.
         """
         groups = self.reader.groups
-        names = [group_name(document.app, document.environment, each) for each in document.releases]
+        names = [document.group(each) for each in document.releases]
         observation = groups.observe(names, balancers, activities=())
         ours = {each.id for group in observation.groups.values() for each in group.members}
         others = {each for targets in observation.targets.values() for each in targets} - ours
-        if not others:
+        is_lost_worker = self.reader.is_worker and document.is_empty
+        if not others and not is_lost_worker:
             return observation
         try:
             found = groups.receiving(balancers, others)
         except PipelineError as error:
             unread = f"{error.where}: {error.what}"
             return replace(observation, unreadable=(*observation.unreadable, unread))
+        if is_lost_worker:
+            owner = f"{document.app}/{document.environment}"
+            found = {name: each for name, each in found.items() if owner_in(each.tags) == owner}
         return replace(observation, groups={**found, **observation.groups})
 
     def _images(self, document: Environment) -> tuple[ImageStates, tuple[str, ...]]:

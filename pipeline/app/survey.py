@@ -73,6 +73,7 @@ class Survey:
             launch=launch_of(reader, self.image.id, configured_subnets(reader)),
             kind=self.kind,
             detach=self.request.detach,
+            overlap=reader.policy.overlap,
         )
         if lost is None:
             return proposal

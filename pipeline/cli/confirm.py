@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from pipeline.core.errors import InterruptedRunError
 
 
-def require_terminal(context: Context, command: str, *, yes: bool) -> None:
-    """Raise RefusedError if a confirmation is needed and there is no terminal to ask at."""
+def require_terminal(
+    context: Context, command: str, *, yes: bool, option: Sequence[str] = ("--yes",)
+) -> None:
+    """Raise RefusedError if a confirmation is needed and there is no terminal to ask at.
+
+    `option` is what confirms on the command line.
+    """
     from pipeline.core.errors import RefusedError
 
     if not (yes or is_terminal(sys.stdin)):
         variable = ci_variable(os.environ)
         why = f"this is a CI job ({variable} is set)" if variable else "stdin is not a terminal"
         what = f"confirmation needed, but {why}"
-        raise RefusedError(command, what, context.again("--yes"))
+        raise RefusedError(command, what, context.again(*option))
 
 
 def not_confirmed(context: Context) -> InterruptedRunError:
@@ -56,12 +61,22 @@ def confirm_plan(context: Context, command: str, *, yes: bool, plan_only: bool) 
 
 def ask(question: str, introduction: Callable[[int], str]) -> bool:
     """Show an introduction for the terminal's width, then return True if the answer is yes."""
-    echo(drawable(introduction(shutil.get_terminal_size().columns), sys.stderr.encoding))
+    show(introduction(shutil.get_terminal_size().columns))
     return is_yes(question)
 
 
+def show(text: str) -> None:
+    """Print a text on stderr, in what its encoding can draw."""
+    echo(drawable(text, sys.stderr.encoding))
+
+
 def is_yes(question: str) -> bool:
-    """Ask a question at the terminal; the end of the input is a no.
+    """Ask a question at the terminal; the end of the input is a no."""
+    return answer(question).lower() in {"y", "yes"}
+
+
+def answer(question: str) -> str:
+    """Return what is typed at the terminal, empty at the end of the input.
 
     What was typed before the question does not answer it. `input()` would write to stdout, where
     only the result belongs.
@@ -74,7 +89,7 @@ def is_yes(question: str) -> bool:
     finally:
         if not line.endswith("\n"):
             echo()  # The next message begins on its own line.
-    return line.strip().lower() in {"y", "yes"}
+    return line.strip()
 
 
 def _discard_input() -> None:

@@ -40,6 +40,7 @@ _COMMANDS = {
     "history": "List the deployments of an environment.",
     "recover": "Resume or undo an interrupted deployment.",
     "abort": "Undo an interrupted deployment.",
+    "destroy": "Delete the groups of an environment.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show, restore or rebuild an environment's document.",
     "doctor": "Check the store, the tools and an environment.",
@@ -52,7 +53,7 @@ _COMMANDS = {
     "local-cloud": "Run the local cloud: AWS on this machine.",
 }
 """Each command with its summary; it is defined in the module of its name."""
-_HOUSEKEEPING = ("prune", "completion")
+_HOUSEKEEPING = ("prune", "destroy", "completion")
 """Commands whose modules are in the package `housekeeping`."""
 
 

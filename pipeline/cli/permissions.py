@@ -18,8 +18,16 @@ ROLES = ("bake", "deploy", "read", "prune")
     metavar="NAME",
     help="Limit the policy to this environment (default: all).",
 )
+@click.option(
+    "--group",
+    type=Checked("group", "check_group"),
+    metavar="NAME",
+    help="Also attach and detach this adopted group.",
+)
 @pass_context
-def permissions(context: Context, role: str | None, environment: str | None) -> None:
+def permissions(
+    context: Context, role: str | None, environment: str | None, group: str | None
+) -> None:
     """Print the least IAM policy with which a role's commands work.
 
     The policy has the names, accounts, keys and buckets of pipeline.toml. Without a role, it is
@@ -29,6 +37,8 @@ def permissions(context: Context, role: str | None, environment: str | None) -> 
     from pipeline.core.permissions.scope import Role
     from pipeline.ui.results import as_json
 
+    if group and not environment:
+        raise click.UsageError("--group needs -e: it is the group of one environment.")
     app = reading_application(context)
     roles = {Role(role)} if role else {Role.BAKE, Role.DEPLOY}
-    context.tell(as_json(policy_of(app, roles, environment or "")))
+    context.tell(as_json(policy_of(app, roles, environment or "", group or "")))

@@ -9,7 +9,7 @@ the paths in both, and `effective` says where each value comes from.
 
 from pipeline.config.bake import BakeSettings, SourceSettings
 from pipeline.config.effective import effective
-from pipeline.config.file import document, find, load
+from pipeline.config.file import document, extended, find, load
 from pipeline.config.model import EnvironmentSettings, Settings, StateSettings, keys, schema
 from pipeline.config.promotion import PromoteSettings
 from pipeline.config.terraform import TerraformSettings
@@ -24,6 +24,7 @@ __all__ = [
     "TerraformSettings",
     "document",
     "effective",
+    "extended",
     "find",
     "keys",
     "load",

@@ -7,19 +7,20 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from pipeline.config.basis import ANY_VALUE, LIST, Duration, Path, Region, Table, absent_if_empty
 from pipeline.core.validation import values
+from pipeline.core.validation.text import shown
 
 
 def _check_tfvars(value: str) -> str:
     if not value.endswith(".tfvars.json"):
         # Encoded JSON keeps hostile text inside its strings; HCL text may not.
-        raise ValueError(f"{values.shown(value)} must end in .tfvars.json, which Terraform reads")
+        raise ValueError(f"{shown(value)} must end in .tfvars.json, which Terraform reads")
     return values.check_path(value)
 
 
 def _check_dotenv(value: str) -> str:
     if not value.endswith(".env"):
         # A bake overwrites the file: the suffix protects other files from a mistyped path.
-        raise ValueError(f"{values.shown(value)} must end in .env, such as bake.env")
+        raise ValueError(f"{shown(value)} must end in .env, such as bake.env")
     return values.check_path(value)
 
 

@@ -7,17 +7,18 @@ user in a folder above, and no path that leaves the repository.
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from pipeline.config.hook_files import unusable_hooks
-from pipeline.config.layers import Layers, read_layers
+from pipeline.config.layers import Layer, Layers, read_layers
 from pipeline.config.model import Settings
 from pipeline.config.paths import check_places, missing, relocated
 from pipeline.config.problems import combine, explain
 from pipeline.config.relations import Problem, check_relations
-from pipeline.config.source_text import NAME, show_file
+from pipeline.config.source_text import NAME, parse, show_file
 from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError
 
@@ -45,6 +46,18 @@ def load(path: Path, *, with_files: bool = False) -> Settings:
     `with_files` also reports each file that it names and that does not exist or cannot run.
     """
     return settings_of(read_layers(path), with_files=with_files)
+
+
+def extended(path: Path, tables: str) -> tuple[str, Settings]:
+    """Return the text of a file with more tables at its end, and the settings that it has then.
+
+    Nothing is written. Raises ConfigurationError if the file cannot take the tables.
+    """
+    layers = read_layers(path)
+    text = layers.own.text
+    longer = f"{text.rstrip()}\n\n{tables}" if text.strip() else tables
+    own = Layer(path=path, text=longer, document=parse(path, longer))
+    return longer, settings_of(replace(layers, own=own))
 
 
 def document(path: Path) -> dict[str, Any]:

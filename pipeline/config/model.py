@@ -19,6 +19,7 @@ from pipeline.config.terraform import EnvironmentTerraformSettings, TerraformSet
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.state.release import Size
 from pipeline.core.validation import deployment_values, terraform_values, values
+from pipeline.core.validation.text import shown
 
 HIDDEN: Final = "<sensitive>"
 
@@ -155,7 +156,7 @@ class Settings(Table):
         return self.environments[name]
 
     def _unknown(self, environment: str) -> ConfigurationError:
-        name = values.shown(environment).strip("'\"")
+        name = shown(environment).strip("'\"")
         near = difflib.get_close_matches(environment[:64], list(self.environments), n=1)
         remedy = f"write {near[0]}" if near else f"add [environments.{name}] to {self._file}"
         return ConfigurationError(

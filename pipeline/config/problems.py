@@ -18,7 +18,7 @@ from pipeline.config.relations import Problem
 from pipeline.config.source_text import CHECK, show_file
 from pipeline.config.terraform import BackendSettings
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.validation.values import shown
+from pipeline.core.validation.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -89,6 +89,7 @@ class EnvironmentPromoteSettings(Table):
     wait_for_slow_start: bool | None = Field(
         default=None, description="Override promote.wait_for_slow_start."
     )
+    overlap: bool | None = Field(default=None, description="Override promote.overlap.")
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
     verify: _Hooks | None = Field(default=None, description="Replace promote.verify.")
 
@@ -131,6 +132,10 @@ class PromoteSettings(Table):
         default=True,
         description="Whether the soak lasts at least as long as the slow start of a target group.",
     )
+    overlap: bool = Field(
+        default=True,
+        description="Whether new workers start before the old ones stop (no load balancers).",
+    )
     alarms: _Alarms = Field(
         default=(), description="CloudWatch alarms that roll back the deployment, by name."
     )
@@ -167,4 +172,5 @@ class PromoteSettings(Table):
             alarms=self.alarms,
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,
+            overlap=self.overlap,
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pipeline.core.permissions.scope import partition_of
 from pipeline.core.validation import values
 from pipeline.core.validation.deployment_values import DEFAULT_PAUSES, PAUSES
+from pipeline.core.validation.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -106,7 +107,7 @@ def _check_copies(document: _Table, bake: _Table) -> Iterator[Problem]:
         if region in seen:
             yield Problem(
                 key=("bake", "regions", place),
-                what=f"{values.shown(region)} is a duplicate of region or of an earlier element",
+                what=f"{shown(region)} is a duplicate of region or of an earlier element",
                 remedy="remove it",
             )
         seen.add(region)
@@ -121,7 +122,7 @@ def _check_sensitive(document: _Table, bake: _Table) -> Iterator[Problem]:
         if name not in known:
             yield Problem(
                 key=("bake", "sensitive", place),
-                what=f"vars has no variable {values.shown(name)}",
+                what=f"vars has no variable {shown(name)}",
                 remedy="fix the name, or remove it; vars_from_env is always masked",
             )
 
@@ -170,8 +171,25 @@ def _check_promotions(document: _Table) -> Iterator[Problem]:
         key = ("environments", name)
         over = _table({"environment": environment}, "environment", "promote")
         yield from _check_pauses((*key, "promote"), over, base)
+        yield from _check_overlap(key, environment, {**base, **over}, sets=over)
         for names in ("load_balancers", "target_groups"):
             yield from _check_twice((*key, names), _list(_table({"_": environment}, "_"), names))
+
+
+def _check_overlap(
+    key: Key, environment: object, promote: _Table, *, sets: _Table
+) -> Iterator[Problem]:
+    """Find a service behind load balancers whose old release is to stop first."""
+    table = _table({"_": environment}, "_")
+    named = [each for each in ("load_balancers", "target_groups") if _list(table, each)]
+    if promote.get("overlap") is False and named:
+        inner, own = "overlap" in sets, f"[{'.'.join(map(str, key))}.promote]"
+        yield Problem(
+            key=(*key, "promote", "overlap") if inner else (*key, named[0]),
+            what="promote.overlap = false is for workers, which have no load balancers: "
+            "requests would fail until the new release serves",
+            remedy="remove overlap" if inner else f"set overlap = true in {own}",
+        )
 
 
 def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
@@ -193,7 +211,7 @@ def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
 def _check_twice(key: Key, names: tuple[str, ...]) -> Iterator[Problem]:
     for place, name in enumerate(names):
         if name in names[:place]:
-            what = f"{values.shown(name)} is a duplicate of an earlier element"
+            what = f"{shown(name)} is a duplicate of an earlier element"
             yield Problem(key=(*key, place), what=what, remedy="remove it")
 
 

@@ -27,15 +27,21 @@ def ami_pipeline(*words: str) -> str:
     return shlex.join(["ami-pipeline", *words])
 
 
-def init(**options: str) -> str:
-    """Return the command that writes a new service, with these options."""
-    words = (word for name, value in options.items() for word in (f"--{name}", value))
+def init(**options: str | Sequence[str]) -> str:
+    """Return the command that writes a new service; an option with several values is repeated."""
+    values = ((name, [each] if isinstance(each, str) else each) for name, each in options.items())
+    words = (word for name, given in values for each in given for word in (f"--{name}", each))
     return ami_pipeline("init", *words)
 
 
 def rehearse() -> str:
     """Return the command that rehearses a new service on the local cloud."""
     return ami_pipeline("init", "--rehearse")
+
+
+def adopt(environment: str, group: str, *flags: str) -> str:
+    """Return the command that records a running group as the serving release."""
+    return of_environment("adopt", environment, "--group", group, *flags)
 
 
 def of_environment(command: str, environment: str, *words: str) -> str:
@@ -118,10 +124,15 @@ def doctor(environment: str = "") -> str:
     return ami_pipeline("doctor", *_option("-e", environment))
 
 
-def permissions(role: str = "", environment: str = "") -> str:
-    """Return the command that prints the policy of a role."""
-    words = [role] if role else []
-    return ami_pipeline("permissions", *words, *_option("-e", environment))
+def permissions(role: str = "", environment: str = "", group: str = "") -> str:
+    """Return the command that prints the policy of a role; `group` is an adopted group."""
+    words = [*([role] if role else []), *_option("-e", environment), *_option("--group", group)]
+    return ami_pipeline("permissions", *words)
+
+
+def destroy(environment: str, *, with_traffic: bool = False) -> str:
+    """Return the command that deletes the groups of an environment."""
+    return of_environment("destroy", environment, *(["--with-traffic"] if with_traffic else []))
 
 
 def lock_show(environment: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.core import commands
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
+from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.state.report import serves, took
 from pipeline.core.times import format_duration
 from pipeline.ui.text import one_line
@@ -13,6 +16,8 @@ def format_request(deployment: Deployment) -> str:
     """Return what was requested: `promote r000124 (1.4.0, ami-1), replacing r000123`."""
     if deployment.kind is Kind.RETIRE:
         return "retire the releases whose warm time is over"
+    if deployment.kind is Kind.DESTROY:
+        return f"destroy {one_line(deployment.environment)}"
     if deployment.kind is Kind.ABORT:
         return f"remove {deployment.green}, which failed and was kept for debugging"
     facts = ", ".join(one_line(fact) for fact in (deployment.version, deployment.image) if fact)
@@ -36,8 +41,11 @@ def format_serving(deployment: Deployment) -> str:
         return f"the serving release of {place} is unknown; see: {commands.status(place)}"
     if not name:
         lost = deployment.outcome is not None and deployment.outcome.rollback_error
-        unchanged = name == deployment.blue and not lost
+        destroyed = deployment.kind is Kind.DESTROY
+        unchanged = name == deployment.blue and not lost and not destroyed
         none = f"no managed release serves {place}"
+        if deployment.worker:
+            return none
         return f"{none}; its load balancers are unchanged" if unchanged else none
     if result in {Result.REFUSED, Result.ROLLED_BACK}:
         return f"{name} still serves {place}"
@@ -54,6 +62,8 @@ def format_outcome(deployment: Deployment) -> str:
         return f"rolled back to {deployment.green}"
     if result is Result.PROMOTED and deployment.kind is Kind.RETIRE:
         return "retired"
+    if result is Result.PROMOTED and deployment.kind is Kind.DESTROY:
+        return "destroyed"
     return str(result)
 
 
@@ -138,6 +148,40 @@ def _fix(deployment: Deployment) -> str:
     remedy = one_line(deployment.outcome.remedy) if deployment.outcome else ""
     is_view = remedy.startswith("ami-pipeline ")
     return remedy if remedy and not is_view else "fix the cause above"
+
+
+def left_adopted(deployment: Deployment) -> AdoptedGroup | None:
+    """Return the adopted group that a deployment replaced: it stays, detached."""
+    return deployment.adopted if succeeded(deployment) else None
+
+
+def format_adopted(deployment: Deployment) -> str:
+    """Return what to do about the adopted group that was replaced, empty without one."""
+    group = left_adopted(deployment)
+    return f"{one_line(group.name)} stays, detached: {keep_detached(group)}" if group else ""
+
+
+def keep_detached(group: AdoptedGroup) -> str:
+    """Return what keeps an adopted group detached: its owner would attach it again."""
+    return f"{one_line(group.release_in_owner)}, which would attach it again"
+
+
+def removal(deployment: Deployment) -> str:
+    """Return the command that deletes the adopted group that was replaced, empty without one."""
+    group = left_adopted(deployment)
+    return group.delete if group else ""
+
+
+def adopted_document(group: AdoptedGroup | None) -> dict[str, Any] | None:
+    """Return an adopted group for a program, None without one."""
+    if group is None:
+        return None
+    return {
+        "group": group.name,
+        "launches": group.launches or None,
+        "stack": group.stack or None,
+        "delete": group.delete,
+    }
 
 
 def format_runner(by: Runner) -> str:

@@ -107,7 +107,8 @@ class DeploymentView:
         found = [(named(place), targets_of(group, observation, place)) for place in places]
         in_balancers = [f"{name}: {states}" for name, states in found if states]
         about = ", ".join(one_line(fact) for fact in facts if fact)
-        state = "; ".join([f"{tally(group)} of {group.desired}", *(in_balancers or ["no traffic"])])
+        without = [] if self.deployment.worker else ["no traffic"]
+        state = "; ".join([f"{tally(group)} of {group.desired}", *(in_balancers or without)])
         return f"{about}\n{state}" if about else state
 
     def _group(self, release: str, observation: Observation) -> ObservedGroup | None:

@@ -50,12 +50,20 @@ def named(identifier: str, balancers: Iterable[Balancer] = ()) -> str:
 
 
 def member_statuses(
-    group: ObservedGroup, observation: Observation, wanted: Sequence[Balancer]
+    group: ObservedGroup,
+    observation: Observation,
+    wanted: Sequence[Balancer],
+    *,
+    worker: bool = False,
 ) -> tuple[MemberStatus, ...]:
-    """Return the members by status, the worst first; `wanted` are their load balancers."""
+    """Return the members by status, the worst first; `wanted` are their load balancers.
+
+    A `worker` needs none.
+    """
     found: dict[tuple[str, str], list[str]] = {}
     for member in group.members:
-        found.setdefault(_status_of(member, observation, wanted), []).append(member.id)
+        key = _status_of(member, observation, wanted, worker=worker)
+        found.setdefault(key, []).append(member.id)
     return tuple(
         MemberStatus(icon=icon, text=text, ids=tuple(sorted(found[icon, text])))
         for icon, text in sorted(found, key=lambda each: (_ORDER.index(each[0]), each[1]))
@@ -63,7 +71,7 @@ def member_statuses(
 
 
 def _status_of(
-    member: Member, observation: Observation, wanted: Sequence[Balancer]
+    member: Member, observation: Observation, wanted: Sequence[Balancer], *, worker: bool
 ) -> tuple[str, str]:
     icon, words = _in_group(member)
     seen = sorted(
@@ -73,6 +81,8 @@ def _status_of(
     texts = [words] if words else []
     texts += [text for state, text, _ in seen if state != icons.DONE]
     texts += [f"healthy in {', '.join(healthy)}"] if healthy else []
+    if not texts and worker:
+        return icons.DONE, "in service"
     if not texts:
         return icons.DETACHED, "in service, not a target"
     found_icons = [icon, *(state for state, _, _ in seen)]

@@ -22,12 +22,15 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
         ("request", deployment_text.format_request(deployment)),
         *_failure(deployment),
         ("phases", phases(deployment.phases)),
+        ("adopted", deployment_text.format_adopted(deployment)),
         ("id", one_line(deployment.id)),
     ]
     labels = max(11, *(len(name) + 2 for name, text in rows if text))
     lines = [f"{name:<{labels}}{wrapped(text, width, labels)}" for name, text in rows if text]
     if command := deployment_text.next_step(deployment):
         lines.append(f"{'next':<{labels}}{command}")  # not wrapped, so that it can be pasted
+    if command := deployment_text.removal(deployment):
+        lines.append(f"{'removal':<{labels}}{command}")
     return "\n".join([deployment_text.format_serving(deployment), "", *lines])
 
 
@@ -98,6 +101,7 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "rollback_error": (outcome.rollback_error if outcome else "") or None,
         "evidence": (outcome.evidence if outcome else "") or None,
         "remedy": deployment_text.format_remedy(deployment) or None,
+        "adopted": deployment_text.adopted_document(deployment_text.left_adopted(deployment)),
         "phases": [
             {"name": run.name, "seconds": round(run.seconds, 3), "failure": run.fault or None}
             for run in deployment.phases
@@ -141,6 +145,8 @@ def step_summary(deployment: Deployment) -> str:
         *_failure(deployment),
         ("deployment", deployment.id),
         ("next", deployment_text.next_step(deployment)),
+        ("adopted", deployment_text.format_adopted(deployment)),
+        ("removal", deployment_text.removal(deployment)),
     ]
     facts = "".join(f"| {name} | {_code(text)} |\n" for name, text in rows if text)
     runs = "".join(

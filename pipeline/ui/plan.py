@@ -31,6 +31,7 @@ def plan_text(preview: PlanPreview, width: int = 100) -> str:
             "",
             *_table(preview),
             "",
+            *_workers(preview, width),
             *_policy(preview.policy, width),
             *_inputs(preview.inputs, width),
             *_findings(preview, width),
@@ -41,7 +42,8 @@ def plan_text(preview: PlanPreview, width: int = 100) -> str:
 
 
 def _table(preview: PlanPreview) -> list[str]:
-    rows = [("PHASE", "SERVING", "DETACHED", "GATE", "LIMIT", "ON FAILURE")]
+    states = ("RUNNING", "STOPPED") if preview.deployment.worker else ("SERVING", "DETACHED")
+    rows = [("PHASE", *states, "GATE", "LIMIT", "ON FAILURE")]
     rows += [
         (
             phase.name,
@@ -58,6 +60,25 @@ def _table(preview: PlanPreview) -> list[str]:
 
 def _names(releases: frozenset[str]) -> str:
     return " ".join(sorted(releases)) or "-"
+
+
+def _workers(preview: PlanPreview, width: int) -> list[str]:
+    """Return what is special without load balancers, and the time without workers, if any."""
+    deployment, policy = preview.deployment, preview.policy
+    if not deployment.worker:
+        return []
+    texts = ["no load balancers: a group serves while it runs instances"]
+    if deployment.blue and policy.delays.drain:
+        texts.append(
+            f"a termination hook holds an instance of {deployment.blue} for up to "
+            f"{format_duration(policy.delays.drain)}, and longer if the instance sends heartbeats"
+        )
+    if deployment.warm:
+        texts.append(f"{deployment.green} has no instances yet: they start, which takes a boot")
+    if deployment.blue and not policy.overlap:
+        gap = f"overlap = false: no worker runs from the stop of {deployment.blue} until "
+        texts.append(f"{gap}{deployment.green} is healthy")
+    return [f"{'workers':<10} {wrapped('; '.join(texts), width, 11)}"]
 
 
 def _policy(policy: Policy, width: int) -> list[str]:
@@ -138,6 +159,8 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         ],
         "inputs": inputs_document(preview.inputs),
         "detach": [each.name for each in deployment.detach],
+        "worker": deployment.worker,
+        "overlap": preview.policy.overlap,
         "findings": [
             {"where": each.where, "what": each.what, "next": each.remedy}
             for each in preview.findings

@@ -15,6 +15,7 @@ from pipeline.core.health.serving import Trouble
 from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.state.deployment import Deployment, Result
 from pipeline.core.state.next_step import next_step, restore_command
+from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.rollback import RollbackMode, RollbackOption
 from pipeline.core.state.status import Status, condition, missing_image, taking_over
@@ -22,7 +23,7 @@ from pipeline.core.times import format_duration, format_time
 from pipeline.core.validation.phases import HOLD, traits_of
 from pipeline.ui import deployment_text, icons
 from pipeline.ui.member_status import member_statuses
-from pipeline.ui.status_tree import group_name, since, tree
+from pipeline.ui.status_tree import since, tree
 from pipeline.ui.text import age, one_line, wrapped
 
 _INDENT = 11
@@ -37,6 +38,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("serving", _serving(status)),
         ("", _about(status, now)),
         ("config", _changed(status)),
+        ("adopted", _adopted(status)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         ("reason", _reason(status.environment.deployment)),
@@ -49,8 +51,11 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         f"{name:<{_INDENT}}{wrapped(text, width, _INDENT)}".rstrip() for name, text in rows if text
     ]
     title = f"{one_line(environment.app)} {one_line(environment.environment)} ({place})"
-    # Not wrapped, so that it can be pasted.
-    last = ["", f"{'next':<{_INDENT}}{one_line(command)}"] if (command := next_step(status)) else []
+    # Not wrapped, so that they can be pasted.
+    pasted = [("removal", each.delete) for each in _left(status)]
+    pasted += [("next", one_line(command))] if (command := next_step(status)) else []
+    last = [f"{name:<{_INDENT}}{command}" for name, command in pasted]
+    last = ["", *last] if last else []
     return "\n".join([title, "", *lines, "", *tree(status, now, width), *last])
 
 
@@ -70,8 +75,9 @@ def health(status: Status, release: str = "") -> tuple[str, str]:
 
 def _icon(status: Status, release: str) -> str:
     """Return the icon of a group that serves, by its worst member."""
-    group = status.observation.groups[group_name(status, release)]
-    found = {each.icon for each in member_statuses(group, status.observation, status.balancers)}
+    group = status.observation.groups[status.environment.group(release)]
+    members = member_statuses(group, status.observation, status.balancers, worker=status.is_worker)
+    found = {each.icon for each in members}
     if icons.FAILED in found:
         return icons.FAILED
     return icons.DONE if condition(status, release).is_complete else icons.STARTING
@@ -85,8 +91,9 @@ def _serving(status: Status) -> str:
     icon, text = health(status, successor)
     if not successor:
         return f"{icon} {serving}, {text}"
-    exists = group_name(status, serving) in status.observation.groups
-    return f"{icon} {successor}, {text}; {serving} is {'detached' if exists else 'deleted'}"
+    exists = status.environment.group(serving) in status.observation.groups
+    left = "stopped" if status.is_worker else "detached"
+    return f"{icon} {successor}, {text}; {serving} is {left if exists else 'deleted'}"
 
 
 def _about(status: Status, now: datetime) -> str:
@@ -112,6 +119,23 @@ def _changed(status: Status) -> str:
     return f"differs from {environment.serving} in {names}; to apply it: {command}"
 
 
+def _left(status: Status) -> list[AdoptedGroup]:
+    """Return the adopted groups that a release has replaced and that still exist."""
+    environment = status.environment
+    if environment.serving in environment.adopted or environment.deployment is not None:
+        return []
+    there = {each.name for each in status.observation.groups.values() if not each.status}
+    groups = (environment.adopted_group(name) for name in sorted(environment.adopted))
+    return [each for each in groups if each and each.name in there]
+
+
+def _adopted(status: Status) -> str:
+    """Return what keeps the adopted groups detached."""
+    return "; ".join(
+        f"{one_line(each.name)}: {deployment_text.keep_detached(each)}" for each in _left(status)
+    )
+
+
 def _warning(status: Status) -> str:
     """Return what is wrong beside the serving group, while no deployment is in flight.
 
@@ -120,7 +144,7 @@ def _warning(status: Status) -> str:
     environment = status.environment
     if environment.deployment is not None:
         return ""
-    serving = group_name(status, environment.serving)
+    serving = environment.group(environment.serving)
     groups = sorted(status.observation.groups.items())
     texts = [
         text for name, each in groups for text in _traffic(status, each, serves=name == serving)
@@ -133,7 +157,7 @@ def _warning(status: Status) -> str:
 def _receiving(status: Status) -> bool:
     """Return True if a group beside the serving one is attached to the load balancers."""
     balancers = {each.identifier for each in status.balancers}
-    serving = group_name(status, status.environment.serving)
+    serving = status.environment.group(status.environment.serving)
     groups = status.observation.groups.items()
     return any(name != serving and each.attached & balancers for name, each in groups)
 
@@ -142,10 +166,14 @@ def _traffic(status: Status, group: ObservedGroup, *, serves: bool) -> Iterator[
     """Yield the traffic sources of a group that does not serve, and those not configured."""
     names = {each.identifier: each.name for each in status.balancers}
     here, beyond = group.attached & names.keys(), group.attached - names.keys()
+    if status.is_worker and not serves and group.maximum and not group.status:
+        yield f"{group.name} may run instances, too: its maximum size is {group.maximum}"
     if here and not serves:
         attached = ", ".join(sorted(names[each] for each in here))
         yield f"{group.name} receives traffic from {attached}"
-    if beyond:
+    # Where else a detached adopted group serves is its owner's affair.
+    is_owners = not serves and group.name in {each.name for each in _left(status)}
+    if beyond and not is_owners:
         table = f"[environments.{status.environment.environment}]"
         yield (
             f"{group.name} receives traffic from {describe_sources(beyond)}, "
@@ -203,7 +231,8 @@ def _rollback(status: Status) -> str:
         case RollbackMode.NONE:
             return f"none: {one_line(option.reason)}"
         case RollbackMode.WARM:
-            effect = f"{option.release}{version} is warm and serves again in seconds"
+            again = "starts instances again" if status.is_worker else "serves again in seconds"
+            effect = f"{option.release}{version} is warm and {again}"
         case RollbackMode.COLD:
             effect = f"a new release of {option.release}'s image{version}, takes minutes"
     bad = "; the image is quarantined" if option.quarantined else ""

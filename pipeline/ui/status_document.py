@@ -10,16 +10,17 @@ from pipeline.core.state.environment import Lease, ReleaseRecord
 from pipeline.core.state.next_step import next_step
 from pipeline.core.state.rollback import RollbackOption
 from pipeline.core.state.status import Status
+from pipeline.ui.deployment_text import adopted_document
 from pipeline.ui.outcome import deployment_document
 from pipeline.ui.plan import inputs_document
 from pipeline.ui.status import health
-from pipeline.ui.status_tree import group_name, role
+from pipeline.ui.status_tree import role
 
 
 def status_document(status: Status, now: datetime) -> dict[str, Any]:
     """Return the environment for a program."""
     environment, observation = status.environment, status.observation
-    known = {name: group_name(status, name) for name in environment.releases}
+    known = {name: environment.group(name) for name in environment.releases}
     unknown = sorted(observation.groups.keys() - set(known.values()))
     return {
         "app": environment.app,
@@ -66,6 +67,7 @@ def _release(
         "since": record.since or None,
         "warm_until": record.warm_until or None,
         "failed": record.failed,
+        "adopted": adopted_document(record.adopted),
         "group": _group(status, group) if group else None,
     }
 

@@ -10,7 +10,6 @@ from datetime import datetime
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.state.environment import NEXT, ReleaseRecord
 from pipeline.core.state.ownership import other_owner
-from pipeline.core.state.release import group_name as release_group_name
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.status import Status, taking_over
 from pipeline.core.times import format_duration
@@ -83,18 +82,12 @@ def nodes(status: Status, now: datetime) -> list[Node]:
     environment = status.environment
     order = sorted(environment.releases, reverse=True)
     order.sort(key=lambda name: name != environment.serving)
-    known = {name: group_name(status, name) for name in order}
+    known = {name: environment.group(name) for name in order}
     unknown = sorted(status.observation.groups.keys() - set(known.values()))
     return [
         *(_known(status, environment.releases[name], now) for name in order),
         *(_unknown(status, status.observation.groups[name]) for name in unknown),
     ]
-
-
-def group_name(status: Status, release: str) -> str:
-    """Return the name of a release's group."""
-    environment = status.environment
-    return release_group_name(environment.app, environment.environment, release)
 
 
 def wanted(status: Status, release: str, group: ObservedGroup) -> tuple[Balancer, ...]:
@@ -104,9 +97,14 @@ def wanted(status: Status, release: str, group: ObservedGroup) -> tuple[Balancer
     return tuple(each for each in status.balancers if each.identifier in group.attached)
 
 
+def _statuses(status: Status, release: str, group: ObservedGroup) -> tuple[MemberStatus, ...]:
+    balancers = wanted(status, release, group)
+    return member_statuses(group, status.observation, balancers, worker=status.is_worker)
+
+
 def _known(status: Status, record: ReleaseRecord, now: datetime) -> Node:
     name = record.release.name
-    group = status.observation.groups.get(group_name(status, name))
+    group = status.observation.groups.get(status.environment.group(name))
     about = Node(
         icon=icons.FAILED,
         name=name,
@@ -120,7 +118,7 @@ def _known(status: Status, record: ReleaseRecord, now: datetime) -> Node:
         return replace(about, icon=icons.DETACHED, note="its group is not created yet")
     if group is None:
         return replace(about, note="its group does not exist")
-    members = member_statuses(group, status.observation, wanted(status, name, group))
+    members = _statuses(status, name, group)
     return replace(about, icon=_icon(group, members), size=_size(group), members=members)
 
 
@@ -134,7 +132,7 @@ def _unknown(status: Status, group: ObservedGroup) -> Node:
         version=one_line(version, 24),
         image=one_line(group.tags.get(IMAGE, "")),
         size=_size(group),
-        members=member_statuses(group, status.observation, wanted(status, release, group)),
+        members=_statuses(status, release, group),
     )
 
 
@@ -157,14 +155,21 @@ def role(status: Status, record: ReleaseRecord, now: datetime) -> str:
     """Return the role of a release."""
     environment, name = status.environment, record.release.name
     deployment, successor = environment.deployment, taking_over(status)
+    group = one_line(record.adopted.name) if record.adopted else ""
     if name == environment.serving and not successor:
-        return "serving"
+        return f"serving, adopted {group}" if group else "serving"
     if deployment and successor and name == deployment.blue:
         return f"blue of the {deployment.kind} in flight"
     if deployment and name == deployment.green:
         return f"green of the {deployment.kind} in flight"
+    return _detached(record, now)
+
+
+def _detached(record: ReleaseRecord, now: datetime) -> str:
     if record.failed:
         return "failed, kept for debugging"
+    if record.adopted:
+        return f"adopted {one_line(record.adopted.name)}, detached"
     if record.warm_until == NEXT:
         return "warm until the next promotion"
     return _warm(record.warm_until, now) if record.warm_until else "detached"

@@ -54,6 +54,7 @@ class FakeEnvironment:
     environment = "staging"
     account = ""
     clients = alarms = None
+    is_worker = False
     policy = POLICY
     store = None
 
@@ -99,11 +100,14 @@ class FakeEnvironment:
     def image_states(self, _document: Environment) -> ImageStates:
         return self.images
 
-    def require_balancers(self) -> None:
+    def require_known(self) -> None:
         self.calls.append("configuration")
 
-    def read_delays(self, others: tuple[Balancer, ...] = ()) -> Delays:
+    def read_delays(
+        self, others: tuple[Balancer, ...] = (), releases: tuple[str, ...] = ()
+    ) -> Delays:
         assert others == ()
+        assert releases
         return Delays()
 
     def require_free(self) -> None:

@@ -17,7 +17,7 @@ from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result
 from pipeline.core.state.environment import RetiredRelease
 from pipeline.core.state.rollback import ImageStates
 from tests.app.session_fakes import FakeEnvironment
-from tests.core.deploy.fakes import FakeCloud, cloud
+from tests.core.deploy.fakes import BY_HAND, FakeCloud, cloud, kept
 
 REQUEST = RollbackRequest(environment="staging")
 
@@ -131,3 +131,26 @@ def test_a_serving_group_that_a_person_detached_is_attached_again_not_rolled_bac
         return False
 
     assert rollback.roll_back(environment.app, request, decline) == shown[0]
+
+
+@pytest.mark.parametrize("desired", [0, 2])
+def test_an_adopted_group_without_instances_is_not_resized_but_replaced(
+    desired: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = cloud(by_hand=[1])
+    fake.document = replace(fake.document.with_release(kept(2)), serving="r000002", next=3)
+    fake.add(2, attached=True)
+    fake.groups[BY_HAND].attached.clear()
+    fake.groups[BY_HAND].desired = desired
+    fake.remember()
+    environment = settled(monkeypatch, fake, past(1))
+    if desired:
+        preview = rollback.roll_back(environment.app, REQUEST, lambda _: False)
+        assert isinstance(preview, PlanPreview)
+        assert preview.deployment.green == "r000001"
+        return
+    assert chosen(monkeypatch, environment, REQUEST) == "ami-00000001"
+    assert environment.messages == [
+        "the adopted group by-hand has no instances, and ami-pipeline does not resize it"
+    ]
+    assert fake.resized == []

@@ -1,4 +1,4 @@
-"""`adopt --plan` as it is typed."""
+"""`adopt` as it is typed: its plan, and what a wrong command line says."""
 
 from __future__ import annotations
 
@@ -40,9 +40,19 @@ def test_the_document_is_one(capsys: Captured) -> None:
     }
 
 
+@pytest.mark.parametrize("words", [ADOPT, [*ADOPT[:3], "--undo"]])
+def test_without_a_terminal_it_needs_yes(words: list[str], capsys: Captured) -> None:
+    assert run(words) == 3
+    assert "confirmation needed, but stdin is not a terminal" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(ADOPT, "Missing option '--plan'."), ([*ADOPT[:3], "--group", "a:b", "--plan"], "'a:b'")],
+    [
+        (ADOPT[:3], "Missing option '--group'."),
+        ([*ADOPT[:3], "--group", "a:b", "--plan"], "'a:b'"),
+        ([*ADOPT, "--undo"], "--undo takes no other option than --yes."),
+    ],
 )
 def test_a_wrong_command_line_is_exit_code_2(words: list[str], said: str, capsys: Captured) -> None:
     assert run(words) == 2

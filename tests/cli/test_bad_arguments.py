@@ -115,12 +115,11 @@ MISUSES = [
     (["rebuild", "-e", "nope"], "environment nope: is not in"),
     (["recover", "-e", "nope"], "environment nope: is not in"),
     (["abort", "-e", "nope"], "environment nope: is not in"),
+    (["promote", "-e", "bare", "--keep-failed", "--yes"], "kept would go on working"),
+    (["destroy", "-e", "nope", "--confirm", "nope"], "environment nope: is not in"),
+    (["destroy", "-e", "staging", "--confirm", "nope"], "nope is not the environment staging"),
     (["status", "-e", "nope"], "environment nope: is not in"),
     (["history", "-e", "nope"], "environment nope: is not in"),
-    (["promote", "-e", "bare", "--yes"], "[environments.bare]: names neither load_balancers"),
-    (["rollback", "-e", "bare", "--yes"], "[environments.bare]: names neither load_balancers"),
-    (["rebuild", "-e", "bare"], "[environments.bare]: names neither load_balancers"),
-    (["status", "-e", "bare"], "[environments.bare]: names neither load_balancers"),
 ]
 
 
@@ -146,6 +145,7 @@ NOTHING_TO_UNDO = [
     (["rollback", "-e", "staging", "--to", "r000001", "--yes"], "no managed release serves yet"),
     (["recover", "-e", "staging"], "no deployment is in flight"),
     (["abort", "-e", "staging"], "no deployment is in flight"),
+    (["destroy", "-e", "staging", "--confirm", "staging"], "there is nothing to delete"),
 ]
 
 

@@ -22,6 +22,7 @@ CHANGING = [
     ["rebuild", "-e", "staging"],
     ["recover", "-e", "staging"],
     ["abort", "-e", "staging"],
+    ["destroy", "-e", "staging", "--confirm", "staging"],
 ]
 
 
@@ -50,7 +51,7 @@ def test_a_folder_that_is_set_may_last(
     monkeypatch.setenv("GITLAB_CI", "true")
     path = tmp_path / "pipeline.toml"
     path.write_text(f'{path.read_text()}[state]\nurl = "/srv/web"\n'.replace("/srv", str(tmp_path)))
-    monkeypatch.setattr(EnvironmentReader, "require_balancers", raising(StopIteration("here")))
+    monkeypatch.setattr(EnvironmentReader, "require_known", raising(StopIteration("here")))
     assert run(["recover", "-e", "staging"]) == 1
     assert "StopIteration: here" in capsys.readouterr().err
 

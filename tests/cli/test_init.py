@@ -44,8 +44,8 @@ def written(folder: Path) -> set[str]:
 PACKER = {
     "packer/app.pkr.hcl",
     "packer/init/plugins.pkr.hcl",
-    "packer/provision/app/app.service",
-    "packer/provision/app/server.py",
+    "packer/provision/unit/app.service",
+    "packer/provision/unit/server.py",
     "packer/provision/clean.sh",
     "packer/provision/install.sh",
 }
@@ -55,10 +55,10 @@ Wrote 7 files:
   pipeline.toml
   packer/app.pkr.hcl
   packer/init/plugins.pkr.hcl
-  packer/provision/app/app.service
-  packer/provision/app/server.py
   packer/provision/clean.sh
   packer/provision/install.sh
+  packer/provision/unit/app.service
+  packer/provision/unit/server.py
 Added the lines that were missing to .gitignore.
 
 Next:
@@ -143,7 +143,7 @@ def test_every_answer_is_an_option(folder: Path, capsys: Captured) -> None:
     assert run(["init", "--app", "shop", *service, *network]) == 0
     capsys.readouterr()
     settings = load(folder / "pipeline.toml", with_files=True)
-    assert dict(settings.bake.vars) == {"port": 3000, "files": "main", "run": "/opt/shop/main"}
+    assert dict(settings.bake.vars) == {"port": 3000, "files": ["main"], "run": "/opt/shop/main"}
     assert [str(each) for each in settings.bake.inputs] == ["packer/provision", "main"]
     staging = settings.environments["staging"]
     assert (staging.account, staging.target_groups) == ("210987654321", ("front",))
@@ -153,7 +153,7 @@ def test_every_answer_is_an_option(folder: Path, capsys: Captured) -> None:
         "instance_profile": "shop",
     }
     assert not (folder / "terraform").exists()
-    assert not (folder / "packer/provision/app/server.py").exists()
+    assert not (folder / "packer/provision/unit/server.py").exists()
 
 
 def test_a_folder_needs_the_command_that_starts_the_service(folder: Path, capsys: Captured) -> None:
@@ -161,7 +161,7 @@ def test_a_folder_needs_the_command_that_starts_the_service(folder: Path, capsys
     assert run(["init", "--files", "src/"]) == 2
     assert capsys.readouterr().err == (
         "error: ami-pipeline init:\n"
-        "  src is a folder: the command that starts the service is unknown\n"
+        "  the command that starts the service is unknown (src)\n"
         "next: ami-pipeline init --files src --run '/usr/bin/node /opt/hello/server.js'\n"
     )
 
@@ -242,7 +242,7 @@ def test_on_a_terminal_each_answer_that_is_no_option_is_asked(
     assert asked.endswith(
         "Name of the service [hello]: Region [us-east-1]: "
         "AWS account, 12 digits (empty: decide later): "
-        "File or folder to install (empty: a sample service): "
+        "Files and folders to install, with spaces between (empty: a sample service): "
         "Port of the service [8080]: Path of its health check [/health]: "
         "Write Terraform for a network and load balancer (no: you have them) [yes]: "
         "CI files: github, gitlab or none [none]: "

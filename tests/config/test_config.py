@@ -429,6 +429,14 @@ def test_a_name_filter_without_an_owner_is_rejected(file: Path) -> None:
         ("[environments.x]\ntarget_groups = ['arn:aws:s3:::x']", "environments.x.target_groups[0]"),
         ("[environments.x]\ntarget_groups = ['web/1']", "environments.x.target_groups[0]"),
         ("[promote]\nhealthy_checks = 61", "promote.healthy_checks"),
+        (
+            "[promote]\noverlap = false\n[environments.x]\nload_balancers = ['a']",
+            "environments.x.load_balancers",
+        ),
+        (
+            "[environments.x]\ntarget_groups = ['a']\n[environments.x.promote]\noverlap = false",
+            "environments.x.promote.overlap",
+        ),
         ("[promote]\nsoak = 30", "promote.soak"),
         ("[promote]\nsoak = '25h'", "promote.soak"),
         ("[promote]\ndeadline = '0s'", "promote.deadline"),

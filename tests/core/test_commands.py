@@ -24,6 +24,10 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.history: [commands.history("staging")],
     commands.recover: [commands.recover("staging")],
     commands.abort: [commands.abort("staging")],
+    commands.destroy: [
+        commands.destroy("staging"),
+        commands.destroy("staging", with_traffic=True),
+    ],
     commands.rollback: [commands.rollback("staging"), commands.rollback("staging", to=RELEASE)],
     commands.promote: [
         commands.promote("staging"),
@@ -34,7 +38,14 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.rebuild: [commands.rebuild("staging", version="1.0.0")],
     commands.images: [commands.images()],
     commands.doctor: [commands.doctor()],
-    commands.permissions: [commands.permissions(), commands.permissions("deploy", "staging")],
+    commands.adopt: [
+        commands.adopt("staging", "web-asg", "--plan"),
+        commands.adopt("staging", "web-asg", "--keep-configuration"),
+    ],
+    commands.permissions: [
+        commands.permissions(),
+        commands.permissions("deploy", "staging", "web-asg"),
+    ],
     commands.lock_show: [commands.lock_show("staging")],
     commands.state_show: [commands.state_show("staging")],
     commands.providers: [commands.providers("staging")],

@@ -21,7 +21,7 @@ CASES = 1
 """Cases of each command; `make sweep` runs every fault of every action."""
 DOWN = 5
 """Seconds without a network."""
-PHASES = ("launch", "attach", "soak", "drain", "observe", "retire")
+PHASES = ("launch", "verify", "attach", "soak", "drain", "observe", "retire")
 
 
 @pytest.mark.timeout(240)
@@ -46,6 +46,7 @@ def test_a_network_that_is_down_for_five_seconds_ends_no_deployment(
     with worker.case_runner(KIND, STORE) as found:
         environment = found.environment
         words = OwnCalls(environment=environment).prepare(PROMOTE)
+        environment.configure(keep_previous="next", verify=[{"command": ["sleep", "1"]}])
         record = RunRecord.start(environment)
         running = environment.begin(*words)
         assert environment.reaches(phase)

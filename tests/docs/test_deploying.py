@@ -60,7 +60,9 @@ def test_every_output_for_a_ci_system_is_documented() -> None:
     assert [name for name in outputs(SOME) if f"`{name}`" not in chapter] == []
 
 
-@pytest.mark.parametrize("command", ["promote", "rollback", "rebuild", "recover", "abort"])
+@pytest.mark.parametrize(
+    "command", ["promote", "rollback", "rebuild", "recover", "abort", "destroy"]
+)
 def test_the_exit_codes_of_every_deploying_command_are_documented(command: str) -> None:
     assert len(re.findall(rf"^\| `{command}` \|", EXIT_CODES, re.MULTILINE)) == 1
 

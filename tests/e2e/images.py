@@ -61,7 +61,7 @@ def _archive() -> str:
     """Return the application and its installation script, compressed: user data may have 16 KB."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name in ("app", "install.sh"):
+        for name in ("unit", "install.sh"):
             archive.add(PROVISION / name, name)
     return base64.encodebytes(packed.getvalue()).decode()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.project import REPOSITORY, CommandResult, Project, wait_for
@@ -124,6 +124,7 @@ class Site:
     environment: str
     project: Project
     balancers: list[Balancer]
+    inputs: dict[str, object] = field(default_factory=dict)
 
     def configure(self, **promote: object) -> None:
         """Write the environment's tables; defaults of `promote` are short."""
@@ -142,7 +143,7 @@ class Site:
             },
             ".promote": keys,
             # Ten seconds of real time: programs are not sped up with the cloud.
-            ".terraform.inputs": {**passed, "health_check_grace_period": 600},
+            ".terraform.inputs": {**passed, "health_check_grace_period": 600, **self.inputs},
         }
         for name, table in tables.items():
             text += f"[environments.{self.environment}{name}]\n"

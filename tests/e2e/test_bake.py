@@ -34,7 +34,7 @@ def test_two_bakes_differ_by_the_changed_file_and_the_second_image_serves(
     first = project.bake("1.0.0")
     assert first.code == 0, first.err
     project.edit(
-        "packer/provision/app/app.service",
+        "packer/provision/unit/app.service",
         "[Service]\n",
         "[Service]\nEnvironment=GREETING=changed\n",
     )

@@ -187,3 +187,30 @@ def test_an_abort_of_nothing_is_refused(serving: Site) -> None:
         result = serving.run(verb)
         assert result.code == 3, result.err
         assert "no deployment is in flight" in result.document["error"]["what"]
+
+
+def test_a_destroy_leaves_no_group_and_the_next_release_has_the_next_number(site: Site) -> None:
+    site.configure(keep_previous="next")
+    site.ensure_serving(site.testbed.old)
+    site.ensure_serving(site.testbed.new)
+    before, last = site.state(), site.serving
+    assert len(before.groups) == 2
+    confirmed = ("destroy", "--confirm", site.environment)
+
+    result = site.run(*confirmed)
+    assert result.code == 3, result.err
+    assert f"{site.group(last)} receives traffic from" in result.document["error"]["what"]
+    assert site.state() == before
+
+    result = site.run(*confirmed, "--with-traffic")
+    assert result.code == 0, result.err
+    assert result.document["outcome"] == "promoted"
+    assert site.state() == state_with(serving="")
+    assert [balancer.registered(site.testbed.cloud) for balancer in site.balancers] == [set()]
+    result = site.run(*confirmed)
+    assert result.code == 3, result.err
+    assert "nothing to delete" in result.document["error"]["what"]
+
+    site.ensure_serving(site.testbed.old)
+    assert site.serving == f"r{int(last[1:]) + 1:06}"
+    site.configure(keep_previous="none")

@@ -19,7 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SERVER = Path(__file__).parents[2] / "packer" / "provision" / "app" / "server.py"
+SERVER = Path(__file__).parents[2] / "packer" / "provision" / "unit" / "server.py"
 CLOSED_PORT = "http://127.0.0.1:9"
 
 

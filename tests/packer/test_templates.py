@@ -138,7 +138,7 @@ def run(script: str, root: Path, **settings: str) -> subprocess.CompletedProcess
 @pytest.fixture
 def instance(tmp_path: Path) -> Path:
     root = tmp_path / "instance"
-    shutil.copytree(PACKER / "provision" / "app", root / "tmp" / "app")
+    shutil.copytree(PACKER / "provision" / "unit", root / "tmp" / "unit")
     return root
 
 
@@ -178,6 +178,18 @@ def test_files_of_ones_own_are_installed_with_the_command_that_runs_them(instanc
     assert not (instance / "tmp/dist").exists()
 
 
+def test_several_files_and_folders_keep_their_names(instance: Path) -> None:
+    (instance / "tmp/lib").mkdir()
+    (instance / "tmp/lib/notes.js").touch()
+    (instance / "tmp/server.js").touch()
+    done = run("install.sh", instance, **INSTALL, FILES="src/server.js lib", RUN="node server.js")
+    assert done.returncode == 0, done.stderr
+    here = instance / "opt/web"
+    found = {str(each.relative_to(here)) for each in here.rglob("*") if each.is_file()}
+    assert found == {"server.js", "lib/notes.js"}
+    assert not (instance / "tmp/server.js").exists()
+
+
 def test_one_file_is_installed_as_a_program(instance: Path) -> None:
     (instance / "tmp/web").touch()
     assert run("install.sh", instance, **INSTALL, FILES="web", RUN="/opt/web/web").returncode == 0
@@ -211,7 +223,7 @@ def test_keys_and_the_machines_identity_are_deleted(instance: Path) -> None:
         instance / "home" / "ec2-user" / ".ssh" / "authorized_keys",
         instance / "root" / ".ssh" / "authorized_keys",
         instance / "etc" / "ssh" / "ssh_host_ed25519_key",
-        instance / "tmp" / "app" / "server.py",
+        instance / "tmp" / "unit" / "server.py",
     ]
     for path in (*keys, instance / "etc" / "machine-id"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,4 +237,4 @@ def test_cleaning_is_refused_outside_a_bake(instance: Path) -> None:
     done = run("clean.sh", instance)
     assert done.returncode != 0
     assert "PACKER_BUILD_NAME" in done.stderr
-    assert (instance / "tmp" / "app").exists()
+    assert (instance / "tmp" / "unit").exists()

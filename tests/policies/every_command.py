@@ -25,6 +25,7 @@ def run_every_command(world: World) -> list[str]:
         *_deployments(world),
         *_reads(world),
         *_rebuild(world),
+        *_destroy(world),
         *_prunes(world),
     ]
     denied = world.cloud.client.denials()
@@ -73,6 +74,13 @@ def _rebuild(world: World) -> Iterator[str]:
     promote = ("promote", *HERE, "--yes", "--allow-quarantined", "--image", newest)
     yield from _run(world, promote, keys)
     yield from _run(world, ("rebuild", *HERE, "--version", "5.0.0"), keys, allowed={0, 3})
+
+
+def _destroy(world: World) -> Iterator[str]:
+    """Delete every group, and the serving one with its traffic."""
+    keys = world.keys("deploy", world.policy("deploy"))
+    confirmed = ("destroy", *HERE, "--confirm", HERE[1], "--with-traffic")
+    yield from _run(world, confirmed, keys)
 
 
 def _prunes(world: World) -> Iterator[str]:

@@ -134,3 +134,11 @@ def test_a_load_balancer_that_was_not_read_says_nothing_about_its_targets() -> N
     attached, detached = group(1, ("web-elb",)), group(1)
     assert targets_of(attached, observation(attached, targets={}), "web-elb") == "not read yet"
     assert targets_of(detached, observation(detached, targets={}), "web-elb") == ""
+
+
+def test_a_worker_needs_no_load_balancer() -> None:
+    one = group(1, (), members=(ONE,))
+    (found,) = member_statuses(one, observation(one, targets={}), (), worker=True)
+    assert (found.icon, found.text) == (icons.DONE, "in service")
+    (found,) = member_statuses(one, observation(one, targets={}), ())
+    assert (found.icon, found.text) == (icons.DETACHED, "in service, not a target")

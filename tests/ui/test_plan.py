@@ -3,11 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.phases import promotion, rollback
+from pipeline.core.deploy.phases import Manner, promotion, rollback
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.health.observation import Balancer
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.state.deployment import Hook, Policy
+from pipeline.core.state.deployment import Delays, Hook, Policy
 from pipeline.core.state.inputs import InputChange
 from pipeline.core.terraform.plan_guard import Change, Plan
 from pipeline.ui.plan import plan_document, plan_text
@@ -177,3 +177,44 @@ def test_a_program_reads_each_input_before_and_after() -> None:
 def test_an_input_with_control_characters_is_harmless() -> None:
     hostile = InputChange(name="terraform.inputs.key_name", before="a\x1b[2J", after="b\n\x1b]0;x")
     assert "\x1b" not in plan_text(replace(PREVIEW, inputs=(hostile,)))
+
+
+WORKERS = """\
+production: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
+
+PHASE    RUNNING          STOPPED  GATE                              LIMIT  ON FAILURE
+launch   r000123 r000124  -        r000124 healthy 3 times in a row  15m    roll back
+verify   r000123 r000124  -        no verify hooks                   15m    roll back
+soak     r000123 r000124  -        r000124 healthy for 0s            15m    roll back
+drain    r000124          r000123  r000123 stopped, hook up to 30m   32m    roll back
+observe  r000124          r000123  r000124 healthy for 0s            15m    roll back
+retire   r000124          -        r000123 deleted                   15m    hold
+
+workers    no load balancers: a group serves while it runs instances; a termination hook holds an
+           instance of r000123 for up to 30m, and longer if the instance sends heartbeats
+"""
+GAP = """\
+PHASE    RUNNING  STOPPED          GATE                              LIMIT  ON FAILURE
+drain    -        r000123 r000124  r000123 stopped                   15m    roll back
+launch   r000124  r000123          r000124 healthy 3 times in a row  15m    roll back
+verify   r000124  r000123          no verify hooks                   15m    roll back
+observe  r000124  r000123          r000124 healthy for 0s            15m    roll back
+retire   r000124  -                r000123 deleted                   15m    hold
+
+workers    no load balancers: a group serves while it runs instances; overlap = false: no worker
+           runs from the stop of r000123 until r000124 is healthy
+"""
+
+
+def test_the_plan_of_workers_shows_what_runs_and_the_time_without_workers() -> None:
+    deployment = replace(PREVIEW.deployment, worker=True)
+    policy = Policy(delays=Delays(drain=1800.0))
+    how = Manner(worker=True)
+    phases = promotion("r000123", "r000124", how=how)
+    preview = PlanPreview(deployment=deployment, phases=phases, policy=policy)
+    assert plan_text(preview).startswith(WORKERS)
+    how = Manner(worker=True, overlap=False)
+    phases = promotion("r000123", "r000124", how=how)
+    preview = PlanPreview(deployment=deployment, phases=phases, policy=Policy(overlap=False))
+    assert GAP in plan_text(preview)
+    assert plan_document(preview)["overlap"] is False

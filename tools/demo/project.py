@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SERVER = "packer/provision/app/server.py"
-UNIT = "packer/provision/app/app.service"
+SERVER = "packer/provision/unit/server.py"
+UNIT = "packer/provision/unit/app.service"
 
 # What a person adds to the stack's output: after its first line, and at its end. Programs are not
 # sped up with the cloud, so grace period and deadline give them time.

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from math import ceil
 from typing import Any
 
 from pipeline.adapters.aws.ec2 import read_tags, read_time
-from pipeline.adapters.aws.retry import batches, error_code, items
+from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core.health.observation import Activity, Member, ObservedGroup
 
 GROUPS = 100
@@ -26,6 +27,10 @@ would hold none of those that failed.
 """
 
 Described = Mapping[str, Any]
+
+
+TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+"""The transition of a hook that holds instances before they are terminated."""
 
 
 def read_groups(client: Any, names: Sequence[str]) -> dict[str, ObservedGroup]:
@@ -88,6 +93,23 @@ def read_activities(client: Any, group: str) -> tuple[Activity, ...]:
         raise
 
 
+def read_hold(client: Any, group: str) -> float:
+    """Return the longest heartbeat timeout of a group's termination hooks, in seconds; 0 for none.
+
+    A group that does not exist has none: AWS returns a ValidationError.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        hooks = call(client.describe_lifecycle_hooks, AutoScalingGroupName=group)["LifecycleHooks"]
+    except ClientError as error:
+        if error_code(error) == "ValidationError":
+            return 0.0
+        raise
+    ends = [each for each in hooks if each.get("LifecycleTransition") == TERMINATING]
+    return max((float(each.get("HeartbeatTimeout", 3600)) for each in ends), default=0.0)
+
+
 def activity_arguments(group: str) -> dict[str, Any]:
     """Return the arguments of DescribeScalingActivities for one page of a group's activities."""
     return {"AutoScalingGroupName": group, "MaxRecords": ACTIVITIES}
@@ -106,14 +128,19 @@ def parse_group(described: Described) -> ObservedGroup:
     a group as for its members; `version` stays `$Latest` or `$Default` if the group says so.
     """
     template, version = launch_source(described)
+    members = tuple(map(_member, described.get("Instances", [])))
+    sizes = [described[each] for each in ("MinSize", "MaxSize", "DesiredCapacity")]
+    weighted = _is_weighted(described)
+    minimum, maximum, desired = _instances(sizes, members) if weighted else sizes
     return ObservedGroup(
         name=described["AutoScalingGroupName"],
-        minimum=described["MinSize"],
-        maximum=described["MaxSize"],
-        desired=described["DesiredCapacity"],
+        minimum=minimum,
+        maximum=maximum,
+        desired=desired,
+        weighted=weighted,
         template=template,
         version=version,
-        members=tuple(map(_member, described.get("Instances", []))),
+        members=members,
         attached=_attached(described),
         status=described.get("Status") or "",
         suspended=_suspended(described),
@@ -124,6 +151,32 @@ def parse_group(described: Described) -> ObservedGroup:
         protection=_protection(described),
         subnets=tuple(filter(None, described.get("VPCZoneIdentifier", "").split(","))),
     )
+
+
+def _is_weighted(described: Described) -> bool:
+    """Return True if the group's size counts weights, vCPUs or memory instead of instances.
+
+    API Reference, LaunchTemplateOverrides ("WeightedCapacity") and CreateAutoScalingGroup
+    ("DesiredCapacityType").
+    """
+    mixed = (described.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    weights = {each.get("WeightedCapacity") for each in mixed.get("Overrides") or []}
+    return bool(weights - {None, "1"}) or described.get("DesiredCapacityType") in _UNITS
+
+
+_UNITS = frozenset({"vcpu", "memory-mib"})
+
+
+def _instances(sizes: Sequence[int], members: Sequence[Member]) -> list[int]:
+    """Return minimum, maximum and desired capacity in instances, as large as those of now are."""
+    *_, desired = sizes
+    if not desired:
+        return list(sizes)
+    there = max(1, sum(not each.lifecycle.startswith(_LEAVING) for each in members))
+    return [ceil(size * there / desired) for size in sizes]
+
+
+_LEAVING = ("Terminat", "Standby", "EnteringStandby", "Detach", "Warmed")
 
 
 def _protection(described: Described) -> str:

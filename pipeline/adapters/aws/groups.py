@@ -20,7 +20,12 @@ from pipeline.adapters.aws.ec2 import (
     read_tags,
     read_templates,
 )
-from pipeline.adapters.aws.group_parsing import read_activities, read_all_groups, read_groups
+from pipeline.adapters.aws.group_parsing import (
+    read_activities,
+    read_all_groups,
+    read_groups,
+    read_hold,
+)
 from pipeline.adapters.aws.retry import batches, call, error_code, is_permanent
 from pipeline.core.errors import FailedError
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
@@ -107,15 +112,18 @@ class Groups:
     ) -> dict[str, ObservedGroup]:
         """Return every group of the region that is attached to a load balancer or has an instance.
 
-        Raises RefusedError.
+        Without load balancers and instances, every group of the region. Raises RefusedError.
         """
+        every = not balancers and not instances
         identifiers = {each.identifier for each in balancers}
         with translate_errors("reading the groups that receive traffic", self._region):
             found = read_all_groups(self._clients.autoscaling(self._region))
             return {
                 each.name: each
                 for each in found
-                if each.attached & identifiers or instances & {it.id for it in each.members}
+                if every
+                or each.attached & identifiers
+                or instances & {it.id for it in each.members}
             }
 
     def traces(self, wanted: Environment) -> Traces:
@@ -138,6 +146,15 @@ class Groups:
             }
             releases = frozenset(_releases_left(ec2, wanted))
             return Traces(groups=groups, sources=sources, releases=releases)
+
+    def read_hold(self, group: str) -> float:
+        """Return for how many seconds the termination hooks of a group hold an instance.
+
+        Hooks hold it at the same time, and a heartbeat starts the time again (API Reference,
+        LifecycleHook.HeartbeatTimeout). 0 without a hook or a group. Raises RefusedError.
+        """
+        with translate_errors(f"reading the hooks of {group}", self._region):
+            return read_hold(self._clients.autoscaling(self._region), group)
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Attach the group to load balancers; may be repeated, an attached one is no error.

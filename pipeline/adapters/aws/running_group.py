@@ -6,11 +6,13 @@ launch configuration gets the keys of a launch template, so that both are read t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.adapters.aws.balancer_settings import describe
 from pipeline.adapters.aws.client import Clients, translate_errors
+from pipeline.adapters.aws.ec2 import read_instances
 from pipeline.adapters.aws.group_parsing import launch_source, parse_group
 from pipeline.adapters.aws.retry import call, error_code, items
 from pipeline.core import commands
@@ -61,6 +63,22 @@ def read_running_group(clients: Clients, region: str, name: str) -> RunningGroup
             hooks=tuple(call(client.describe_lifecycle_hooks, **named)["LifecycleHooks"]),
             notifications=tuple(notifications),
         )
+
+
+def read_image(clients: Clients, region: str, running: RunningGroup) -> str:
+    """Return the AMI of a group; empty if it is unknown.
+
+    A launch template may name a parameter instead (`resolve:ssm:...`): then it is the AMI of most
+    members. Raises RefusedError.
+    """
+    named = str(running.launch.get("ImageId", ""))
+    members = [each["InstanceId"] for each in running.group.get("Instances", [])]
+    if named.startswith("ami-") or not members:
+        return named if named.startswith("ami-") else ""
+    with translate_errors(f"reading the instances of {running.name}", region):
+        found = read_instances(clients.ec2(region), {"instance-id": members})
+        counted = Counter(str(each.get("ImageId", "")) for each in found)
+    return counted.most_common(1)[0][0] if counted else ""
 
 
 def _read_group(client: Any, name: str, region: str) -> Described:

@@ -11,7 +11,10 @@ from pipeline.app.environment.unrecorded import find_lost
 from pipeline.core import commands
 from pipeline.core.doctor import Check, Grade
 from pipeline.core.errors import PipelineError
+from pipeline.core.health.serving import Trouble
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.next_step import next_step
+from pipeline.core.state.status import Status, condition
 
 
 def environment_checks(app: Application, environment: str, caller: str) -> Iterator[Check]:
@@ -54,6 +57,26 @@ def _document(reader: EnvironmentReader, *, is_known: bool) -> Check:
     return Check(name=name, what=_serving(document))
 
 
+def service_check(status: Status) -> Check:
+    """Check that the recorded release serves; a group without instances may be meant to be so.
+
+    The remedy is the next command of `status`.
+    """
+    found, serving = condition(status), status.environment.serving
+    what = f"{serving}, {found.what}"
+    match found.trouble:
+        case None:
+            grade = Grade.OK
+        case Trouble.EMPTY:
+            grade = Grade.ADVICE
+        case _:
+            grade = Grade.PROBLEM
+    remedy = next_step(status) if grade is not Grade.OK else ""
+    return Check(
+        name=f"{status.environment.environment}: service", what=what, grade=grade, remedy=remedy
+    )
+
+
 def _serving(document: Environment) -> str:
     return f"{document.serving} is recorded as serving" if document.serving else "no release yet"
 
@@ -77,4 +100,6 @@ def _balancers(reader: EnvironmentReader) -> Check:
         return problem(name, error)
     if absent:
         return problem(name, missing(reader.app.settings.region, absent))
+    if not existing:
+        return Check(name=name, what="none: its groups are workers, which serve while they run")
     return Check(name=name, what=", ".join(each.name for each in existing))

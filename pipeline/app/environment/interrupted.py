@@ -103,7 +103,7 @@ def describe_direction(rest: RecoveryPlan, dead: Deployment) -> str:
         return f"{rest.undone}: deleting the remaining groups"
     if rest.undecided:
         return f"{dead.green} is unhealthy: rolling back to {dead.blue}"
-    if dead.kind in {Kind.ABORT, Kind.RETIRE}:
+    if dead.kind in {Kind.ABORT, Kind.DESTROY, Kind.RETIRE}:
         return "continuing to delete groups"
     if rest.success is Result.PROMOTED:
         return f"continuing with {dead.green}"

@@ -56,6 +56,8 @@ class LeasedEnvironment:
             blue=blue,
             began=today,
             by=runner(self.reader.app.environ),
+            adopted=self.document().adopted_group(blue),
+            worker=self.reader.is_worker,
         )
 
     def ledger(self, deployment: Deployment) -> StoreLedger:
@@ -98,7 +100,9 @@ class LeasedEnvironment:
             alarms=self.reader.alarms,
             deployment=deployment,
             report=self.reader.app.report,
-            read_delays=partial(self.reader.read_delays, deployment.detach),
+            read_delays=partial(
+                self.reader.read_delays, deployment.detach, (deployment.blue, deployment.green)
+            ),
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
         return deployer.run(phases, success, undone=undone)
@@ -142,7 +146,9 @@ def quarantine_replaced(
 
     def close(outcome: Outcome) -> None:
         succeeded = deployment.kind is Kind.ROLLBACK and outcome.result is Result.PROMOTED
-        ami_id = _image_of(before, deployment.blue) if deployment.blue else ""
+        # An adopted group's image is not the pipeline's.
+        has_image = deployment.blue and deployment.blue not in before.adopted
+        ami_id = _image_of(before, deployment.blue) if has_image else ""
         # Releases of one image differ in their inputs, which prove nothing about the image.
         if succeeded and ami_id and ami_id != deployment.image:
             _quarantine(reader, ledger, ami_id, deployment.blue)

@@ -21,7 +21,7 @@ from pipeline.adapters.store.environments import Environments
 from pipeline.app.application import Application
 from pipeline.config.release_inputs import with_inputs
 from pipeline.core import commands
-from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
+from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
 from pipeline.core.health.observation import Balancer, Observation
@@ -109,21 +109,15 @@ class EnvironmentReader:
         """Return the time of the store's clock, which leases expire by."""
         return self.store.now()
 
-    def require_balancers(self) -> None:
-        """Raise ConfigurationError if the environment is unknown or names no load balancer."""
-        settings = self.app.settings.environment(self.environment)
-        if not settings.load_balancers and not settings.target_groups:
-            name = f"[environments.{self.environment}]"
-            what = "names neither load_balancers nor target_groups: nothing would send it traffic"
-            remedy = f'add load_balancers = ["..."] or target_groups = ["..."] to {name}'
-            raise ConfigurationError(name, what, remedy)
+    def require_known(self) -> None:
+        """Raise ConfigurationError if the environment is unknown."""
+        self.app.settings.environment(self.environment)
 
     @cached_property
     def found_balancers(self) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
         """The configured load balancers that exist, and those that do not."""
         from pipeline.adapters.aws.balancers import find
 
-        self.require_balancers()
         settings = self.app.settings.environment(self.environment)
         region = self.app.settings.region
         return find(self.clients, region, settings.load_balancers, settings.target_groups)
@@ -206,22 +200,40 @@ class EnvironmentReader:
             return ()
         return input_changes(serving.inputs, self.inputs())
 
-    def read_delays(self, others: tuple[Balancer, ...] = ()) -> Delays:
+    @property
+    def is_worker(self) -> bool:
+        """Return True if the environment names no load balancers; raises ConfigurationError."""
+        settings = self.app.settings.environment(self.environment)
+        return not settings.load_balancers and not settings.target_groups
+
+    def read_delays(
+        self, others: tuple[Balancer, ...] = (), releases: tuple[str, ...] = ()
+    ) -> Delays:
         """Return the longest delays of the load balancers and of `others`.
 
-        None if they cannot be read: a phase that drains then has its configured limit.
+        Without load balancers, those of the termination hooks of these releases. None if they
+        cannot be read: a phase that drains then has its configured limit.
         """
         from pipeline.adapters.aws.balancer_settings import describe
         from pipeline.core.preflight.facts import longest_delays
 
-        existing, _ = self.found_balancers
+        existing, absent = self.found_balancers
+        workers = not existing and not absent
         try:
             described = describe(self.clients, self.app.settings.region, (*existing, *others))
-            return longest_delays(described)
+            delays = longest_delays(described)
+            held = self._read_holds(releases) if workers else 0.0
+            return replace(delays, drain=max(delays.drain, held))
         except PipelineError as error:
-            text = f"the deregistration delay is unknown: {error.where}: {error.what}"
+            name = "time of termination hooks" if workers else "deregistration delay"
+            text = f"the {name} is unknown: {error.where}: {error.what}"
             self.app.report(Message(text=f"{text}; {error.remedy}"))
             return Delays()
+
+    def _read_holds(self, releases: tuple[str, ...]) -> float:
+        app = self.app.settings.app
+        names = [group_name(app, self.environment, each) for each in releases if each]
+        return max((self.groups.read_hold(each) for each in names), default=0.0)
 
     @cached_property
     def groups(self) -> Groups:
@@ -243,7 +255,7 @@ class EnvironmentReader:
 
         A load balancer that does not exist is not read. Raises RefusedError.
         """
-        name = group_name(document.app, document.environment, document.serving)
+        name = document.group(document.serving)
         existing, absent = self.found_balancers
         return read_until(
             lambda: self.groups.observe([name], existing, activities=()),
@@ -258,6 +270,7 @@ class EnvironmentReader:
         serving = document.releases.get(document.serving)
         ids = {each.ami_id for each in document.retired}
         ids |= {serving.release.ami_id} if serving else set()
+        ids -= {""}  # An adopted release whose image is unknown.
         found = Ec2Images(self.clients).usable(self.app.settings.region, sorted(ids))
         bad = (each.id for each in found if each.tags.get(STATUS_TAG) == ImageStatus.QUARANTINED)
         return ImageStates(
@@ -270,7 +283,7 @@ class EnvironmentReader:
         One read does not prove that a group is gone. Raises RefusedError if AWS does not answer, or
         if another service or store has a group of that name.
         """
-        name = group_name(document.app, document.environment, document.serving)
+        name = document.group(document.serving)
         observation = read_until(
             lambda: self.groups.observe([name], (), activities=()),
             lambda seen: name in seen.groups,

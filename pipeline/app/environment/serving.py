@@ -9,7 +9,6 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.health.serving import Condition, Trouble
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.next_step import repair
-from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import RollbackMode, RollbackOption, rollback_option
 from pipeline.core.state.status import Status, condition, missing_releases
 
@@ -31,7 +30,7 @@ def require_serving(
         return found
     if found.trouble is Trouble.EMPTY and may_be_empty:
         return found
-    group = group_name(document.app, document.environment, document.serving)
+    group = document.group(document.serving)
     if found.trouble is Trouble.UNHEALTHY:
         status = _with_rollback(reader, status)
     what = f"is recorded as serving, but does not serve: {found.what}"
@@ -54,7 +53,7 @@ def _status(reader: EnvironmentReader, document: Environment) -> Status:
 def _with_rollback(reader: EnvironmentReader, status: Status) -> Status:
     """Return the status with the rollback that is possible."""
     document = status.environment
-    names = [group_name(document.app, document.environment, each) for each in document.releases]
+    names = [document.group(each) for each in document.releases]
     missing = missing_releases(document, reader.groups.observe(names, (), activities=()))
     images = reader.image_states(document)
     option = rollback_option(document, (), reader.now(), missing, images)

@@ -80,7 +80,7 @@ class EnvironmentSession:
         reader = EnvironmentReader(
             app=app, environment=environment, change_program=options.change_program
         )
-        reader.require_balancers()
+        reader.require_known()
         if reader.pace.speed != 1:
             app.report(Message(text=_speed(reader.pace.speed)))
         with app.interrupts.heard():

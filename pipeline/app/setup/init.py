@@ -113,8 +113,8 @@ def starter_files(answers: Answers) -> Iterator[StarterFile]:
 
 
 def _packer(build: Build) -> Iterator[StarterFile]:
-    patterns = ["*.pkr.hcl", "init/*", "provision/*.sh", "provision/app/*.service"]
-    patterns += [] if build.files else ["provision/app/*.py"]
+    patterns = ["*.pkr.hcl", "init/*", "provision/*.sh", "provision/unit/*.service"]
+    patterns += [] if build.files else ["provision/unit/*.py"]
     for path, text, executable in starter.shipped_files("packer", *patterns):
         yield StarterFile(path=f"packer/{path}", text=text, executable=executable)
 
@@ -146,7 +146,7 @@ def values(answers: Answers) -> Mapping[str, Any]:
         "template": build.template or "packer/app.pkr.hcl",
         "own_template": bool(build.template),
         "var_files": build.var_files,
-        "inputs": ["packer/provision", *([build.files] if build.files else [])],
+        "inputs": ["packer/provision", *build.files],
         "variables": _variables(answers),
         "source": not build.template or "source_ami" in build.declared,
         "program": answers.program,
@@ -164,7 +164,7 @@ def _variables(answers: Answers) -> str:
     given: dict[str, Any] = dict(build.variables or {})
     if not build.template:
         given = {"port": answers.port}
-        given |= {"files": build.files, "run": build.run} if build.files else {}
+        given |= {"files": list(build.files), "run": build.run} if build.files else {}
     return ", ".join(
         f"{starter.as_key(name)} = {starter.as_toml(each)}" for name, each in given.items()
     )

@@ -184,7 +184,7 @@ def _prepared(folder: Path) -> tuple[dict[str, Any], Plan]:
     settings = config.load(path, with_files=True)
     document = config.document(path)
     values = settings.bake.vars
-    sample = not values.get("files") and (folder / "packer/provision/app/server.py").exists()
+    sample = not values.get("files") and (folder / "packer/provision/unit/server.py").exists()
     program = settings.terraform.program or ("terraform" if shutil.which("terraform") else "tofu")
     return document, Plan(
         app=settings.app,

@@ -39,9 +39,9 @@ from pipeline.cli.init.questions import CI, answers
 )
 @click.option(
     "--files",
-    type=Checked("files", "check_path"),
+    multiple=True,
     metavar="PATH",
-    help="Install this file or folder (default: a sample service).",
+    help="Install this file or folder (default: a sample service); repeat it for more.",
 )
 @click.option(
     "--run", metavar="COMMAND", help="Start the service with this command in the instance."

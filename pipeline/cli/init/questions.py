@@ -91,20 +91,33 @@ def _build(folder: Path, found: Found, name: str, given: dict[str, Any], asks: _
     if template:
         echo(f"Using the Packer template {template}{_source(found, template)}.")
         return app.build_of(folder, template, found)
-    files = given["files"] or asks.text("File or folder to install (empty: a sample service)", "")
-    if files and not (folder / files).exists():
-        raise click.BadParameter(f"{files} does not exist.", param_hint="--files")
-    files = files.rstrip("/")
-    run = given["run"] or run_of(name, files, is_folder=(folder / files).is_dir())
+    files = _files(folder, given, asks)
+    is_file = bool(files) and (folder / files[0]).is_file()
+    run = given["run"] or run_of(name, files, is_file=is_file)
     if files and not given["run"]:
         run = asks.text("Command that starts it", run)
     if not run:
         raise ConfigurationError(
             commands.init(),
-            f"{files} is a folder: the command that starts the service is unknown",
+            f"the command that starts the service is unknown ({', '.join(files)})",
             commands.init(files=files, run=f"/usr/bin/node /opt/{name}/server.js"),
         )
     return Build(files=files, run=run)
+
+
+def _files(folder: Path, given: dict[str, Any], asks: _Questions) -> tuple[str, ...]:
+    """Return the files and folders to install; none for the sample."""
+    from pipeline.core.starter.answers import check_installed
+
+    question = "Files and folders to install, with spaces between (empty: a sample service)"
+    answered = given["files"] or asks.text(question, "").split()
+    for path in answered:
+        if not (folder / path).exists():
+            raise click.BadParameter(f"{path} does not exist.", param_hint="--files")
+    try:
+        return tuple(check_installed(path) for path in answered)
+    except ValueError as error:
+        raise click.BadParameter(f"must be {error}.", param_hint="--files") from None
 
 
 def _source(found: Found, template: str) -> str:

@@ -109,7 +109,8 @@ class Deployer:
         """Wait until every observation shows the changes of traffic: the next run relies on it."""
         settled = self._observer.writes.all_settled(Write.ATTACH, Write.DETACH)
         if (left := settled - self._pace.now()) >= 1:
-            text = "waiting until every read of AWS shows the changes of traffic"
+            what = "sizes" if self._observer.place.is_worker else "changes of traffic"
+            text = f"waiting until every read of AWS shows the {what}"
             self.report(Message(text=f"{text}: {format_duration(round(left))}"))
         self._observer.wait_until(settled)
 
@@ -159,7 +160,8 @@ class Deployer:
         return outcome
 
     def _way_back(self, fleet: Fleet) -> list[Phase]:
-        phases = rollback(self.deployment.blue, self.deployment.green, fleet)
+        blue, green = self.deployment.blue, self.deployment.green
+        phases = rollback(blue, green, fleet, self.reconciler.manner)
         if self.deployment.keep_failed:
             return [phase for phase in phases if not phase.has(DELETES)]
         return phases
@@ -219,7 +221,9 @@ class Deployer:
         self.reconciler.policy = replace(self._policy, delays=self.read_delays())
         limit, drain = self._policy.limit(phase.name), self._policy.delays.drain
         if limit > configured:
-            text = f"draining takes {format_duration(drain)}: the limit of {phase.name} is "
+            is_worker = self._observer.place.is_worker
+            why = "a termination hook may hold an instance for" if is_worker else "draining takes"
+            text = f"{why} {format_duration(drain)}: the limit of {phase.name} is "
             self.report(Message(text=text + format_duration(limit)))
         return limit
 
@@ -227,7 +231,8 @@ class Deployer:
         """Record the beginning of a phase, and the decision for green if it makes one."""
         self.deployment = replace(self.deployment, phase=phase.name)
         decides = phase.decides(self.deployment.green)
-        if decides:
+        stops_blue = phase.has(DRAINS) and phase.want.serving == {self.deployment.green}
+        if decides or (stops_blue and self._observer.place.is_worker):
             self._decide_limits()
         today, keep = self._pace.today(), self._policy.keep
 
@@ -244,22 +249,26 @@ class Deployer:
 
     def _decide_limits(self) -> None:
         """Note the size that green's group gets, once: blue is emptied afterwards."""
-        green, after = self.deployment.green, self.deployment.after
-        if not after and self._ledger.read().serving != green:
-            after = self.reconciler.sizes.limits_at_end(self.deployment)
+        green, after, document = self.deployment.green, self.deployment.after, self._ledger.read()
+        if not after and document.serving != green:
+            blue = document.releases.get(self.deployment.blue)
+            # The pipeline stopped the workers: no person or schedule set that size.
+            known = replace(self.deployment, blue="") if blue and blue.stopped else self.deployment
+            after = self.reconciler.sizes.limits_at_end(known)
         self.deployment = replace(self.deployment, after=after)
 
     def _await(self, phase: Phase, limit: float) -> None:
         """Wait until the gate passes; raises _GateError if it cannot, or not in time."""
         watcher = GateWatcher.begin(
             phase.gate,
+            document=self._ledger.read(),
             place=self._observer.place,
             policy=self._patient_policy(phase),
             limit=limit,
             known=self.known,
             writes=self._observer.writes,
-            forecast=phase.gate.forecast(self._timings()),
         )
+        watcher.wait.forecast = phase.gate.forecast(self._timings())
         watcher.wait.empty_before = self.deployment.empty_before
         deadline = max(self._pace.now() + limit, watcher.settled)
         while True:
@@ -308,7 +317,11 @@ class Deployer:
         balancers, seen = self._observer.place.balancers, self._observer.latest
         if seen is None or any(each.identifier not in seen.targets for each in balancers):
             seen = self._observer.observe({release})
-        expected = Expected(group=self._observer.group(release), balancers=balancers)
+        expected = Expected(
+            group=self._observer.group(release),
+            balancers=balancers,
+            any_version=release in self._ledger.read().adopted,
+        )
         healthy = isinstance(all_healthy(expected, (seen,), in_a_row=1), Healthy)
         return None if healthy else seen
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from pipeline.core.deploy.limits import limits_at_end, limits_of
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.ports import GroupWriter
+from pipeline.core.deploy.ports import GroupWriter, Ledger
+from pipeline.core.freshness import Write
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.state.deployment import Deployment, Limits
 from pipeline.core.state.environment import Environment
@@ -21,16 +22,21 @@ class GroupSizes:
 
     observer: Observer
     groups: GroupWriter
+    ledger: Ledger
     changing: Callable[..., AbstractContextManager[None]]
     _grown: dict[str, int] = field(default_factory=dict, init=False)
+    _most: dict[str, int] = field(default_factory=dict, init=False)
     _replaced: dict[str, Limits] = field(default_factory=dict, init=False)
 
     def grow(self, release: str, least: int, observation: Observation) -> None:
-        """Raise a group's size to at least `least` members; a larger group stays as it is."""
-        group = observation.groups.get(self.observer.group(release))
-        if group is None or group.status:
-            return
+        """Raise a group's size to at least `least` members; a larger group stays as it is.
+
+        So does an adopted group, and one whose size AWS counts in other units.
+        """
         document = self._document()
+        group = observation.groups.get(self.observer.group(release))
+        if group is None or group.status or group.weighted or release in document.adopted:
+            return
         least, minimum = _least(document, release, group, least)
         # The observation may be older than this run's own change.
         least = max(least, self._grown.get(release, 0))
@@ -41,17 +47,46 @@ class GroupSizes:
             self._replaced[release] = limits_of(group)
         self._grown[release] = least
         with self.changing("resize", {}, group=group.name, desired=least):
-            maximum = least if least > group.maximum else None
+            most = max(least, self._most.get(release, 0))
+            maximum = most if least > group.maximum else None
             self.groups.resize(group.name, minimum=minimum, maximum=maximum, desired=least)
 
+    def stop(self, release: str, group: ObservedGroup) -> None:
+        """Stop a worker's group: Auto Scaling terminates its members, as its hooks allow.
+
+        Its size is recorded before, for the way back. No policy can start it again: its maximum is
+        0. A group that the pipeline stopped already stays as it is.
+        """
+        if not group.maximum:
+            return
+        size = limits_of(group)
+        self.ledger.update(lambda document: document.with_stopped(release, size))
+        with self.changing("stop", {Write.DETACH: {release}}, group=group.name, **_facts(size)):
+            self.groups.resize(group.name, minimum=0, maximum=0, desired=0)
+
+    def restart(self, release: str) -> None:
+        """Give a worker's group that the pipeline stopped its recorded size again."""
+        record = self._document().releases.get(release)
+        size = record.stopped if record else None
+        if size is None or size.desired is None:
+            return
+        name = self.observer.group(release)
+        self._grown[release], self._most[release] = size.desired, size.maximum
+        with self.changing("restart", {Write.ATTACH: {release}}, group=name, **_facts(size)):
+            self.groups.resize(name, **_facts(size))
+        self.ledger.update(lambda document: document.with_stopped(release, None))
+
     def limits_at_end(self, deployment: Deployment) -> Limits | None:
-        """Return the size for green once it serves alone, None if its group is not described."""
+        """Return the size for green once it serves alone.
+
+        None for an adopted group, and if its group is not described.
+        """
         blue, green = deployment.blue, deployment.green
         both = frozenset({blue, green} - {""})
         observation = self.observer.observe_complete(both, activities={blue} - {""}, targets=False)
         group = observation.groups.get(self.observer.group(green))
         record = self._document().releases.get(green)
-        if group is None or record is None:
+        if group is None or record is None or record.adopted:
             return None
         name = self.observer.group(blue) if blue else ""
         return limits_at_end(
@@ -64,13 +99,18 @@ class GroupSizes:
         )
 
     def set_limits(self, release: str, limits: Limits) -> None:
-        """Set a group's minimum and maximum, and its desired capacity unless that is None."""
+        """Set a group's minimum and maximum, and its desired capacity unless that is None.
+
+        An adopted group keeps its own, and so does one whose size AWS counts in other units.
+        """
+        if release in self._document().adopted:
+            return
         name = self.observer.group(release)
         observation = self.observer.observe_until(
             {release}, lambda it: name in it.groups, targets=False
         )
         group = observation.groups.get(name)
-        if group is None or group.status:
+        if group is None or group.status or group.weighted:
             return
         wanted = group.desired if limits.desired is None else limits.desired
         desired = min(max(wanted, limits.minimum), limits.maximum)
@@ -85,7 +125,11 @@ class GroupSizes:
                 self.groups.resize(name, **sizes)
 
     def _document(self) -> Environment:
-        return self.observer.ledger.read()
+        return self.ledger.read()
+
+
+def _facts(size: Limits) -> dict[str, int | None]:
+    return {"minimum": size.minimum, "maximum": size.maximum, "desired": size.desired}
 
 
 def _unless(is_now: int, wanted: int) -> int | None:

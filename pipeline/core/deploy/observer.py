@@ -14,7 +14,6 @@ from pipeline.core.errors import FailedError
 from pipeline.core.freshness import AGAIN, SETTLED, Write, Writes
 from pipeline.core.health.observation import Observation
 from pipeline.core.state.deployment import Place
-from pipeline.core.state.release import group_name
 
 GROUPS, TARGETS = "groups", "targets"
 """The APIs that an observation calls."""
@@ -44,7 +43,7 @@ class Observer:
 
     def group(self, release: str) -> str:
         """Return the name of a release's group."""
-        return group_name(self.place.app, self.place.environment, release)
+        return self.ledger.read().group(release)
 
     def observe(
         self, releases: Iterable[str], *, activities: Iterable[str] = (), targets: bool = True

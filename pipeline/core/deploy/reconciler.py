@@ -18,7 +18,7 @@ from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.group_sizes import GroupSizes
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import Phase
+from pipeline.core.deploy.phases import Manner, Phase, manner_of
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
 from pipeline.core.deploy.selection import hook_facts
 from pipeline.core.errors import FailedError, RefusedError
@@ -31,7 +31,6 @@ from pipeline.core.health.verdict import Healthy, Verdict
 from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
-from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
 from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD, RESTORES
@@ -60,6 +59,11 @@ class Reconciler:
     def place(self) -> Place:
         """The environment."""
         return self.observer.place
+
+    @property
+    def manner(self) -> Manner:
+        """How groups take over from each other."""
+        return manner_of(self.place, self.policy, self.ledger.read().adopted)
 
     def apply(self, phase: Phase) -> None:
         """Make the calls that lead to a phase's fleet; its gate waits for the effect.
@@ -91,7 +95,12 @@ class Reconciler:
     @cached_property
     def sizes(self) -> GroupSizes:
         """What changes the sizes of groups."""
-        return GroupSizes(observer=self.observer, groups=self.groups, changing=self._changing)
+        return GroupSizes(
+            observer=self.observer,
+            groups=self.groups,
+            ledger=self.ledger,
+            changing=self._changing,
+        )
 
     def verify(self, deployment: Deployment) -> None:
         """Run the verify hooks in order; raises FailedError with the output of a failed one."""
@@ -108,14 +117,15 @@ class Reconciler:
     def prepare_deletion(self, phase: Phase) -> None:
         """Start Terraform's plan of a later phase that deletes groups, while another one waits."""
         document = self.ledger.read()
-        known = document.releases
-        deletes = frozenset(known) - phase.want.all
+        known = frozenset(document.releases) - document.adopted
+        deletes = known - phase.want.all
         there = self.observer.latest.groups if self.observer.latest else {}
         seen = {name: there.get(self.observer.group(name)) for name in known}
-        whole = all(known[name].made and (it := seen[name]) and not it.status for name in known)
+        made = {name: document.releases[name].made for name in known}
+        whole = all(made[name] and (it := seen[name]) and not it.status for name in known)
         shown = self.pace.now() >= self.observer.settled([Write.CREATE], deletes)
         if deletes and whole and shown:
-            wanted = _releases(document, frozenset(known) - deletes)
+            wanted = document.in_terraform(known - deletes)
             self.resources.prepare(wanted, creates=frozenset(), deletes=deletes)
 
     @contextmanager
@@ -158,6 +168,8 @@ class Reconciler:
         """
         restored = phase.want.serving & phase.gate.proven_to_serve
         for release in sorted(restored if phase.has(RESTORES) else phase.want.serving):
+            if self.place.is_worker and self._may_change(release, observation):
+                self.sizes.restart(release)
             missing = self._missing(release, self._seen(release, observation))
             if not phase.has(RESTORES):
                 self._attach_to(release, missing, observation)
@@ -186,10 +198,14 @@ class Reconciler:
         Raises RefusedError before anything is detached if a way leads back and one of them also
         receives traffic from elsewhere: it could not be deleted later.
         """
-        leaving = frozenset(self.ledger.read().releases) - phase.want.serving
+        document, want = self.ledger.read(), phase.want
+        # An adopted group that no fleet names is left to its owner.
+        leaving = frozenset(document.releases) - want.serving - (document.adopted - want.all)
         # Only these phases rely on it that nothing else is attached.
         relies = phase.has(DRAINS) or phase.has(DELETES)
-        since = self.observer.settled([Write.ATTACH], leaving) if relies else -inf
+        # A new worker runs already, although a read may not show its group yet.
+        writes = ABSENT if self.place.is_worker else (Write.ATTACH,)
+        since = self.observer.settled(writes, leaving) if relies else -inf
         if observation.at < since:
             observation = self.observer.observe_complete(releases, targets=False, since=since)
         if phase.has(DRAINS) and not phase.has(HOLD):
@@ -198,11 +214,15 @@ class Reconciler:
             name, seen = self.observer.group(release), self._seen(release, observation)
             missing = self._missing(release, seen)
             attached = [each for each in self.place.balancers_of(release) if each not in missing]
-            if not attached or not self._may_change(release, observation):
+            runs = self.place.is_worker and seen is not None and seen.maximum > 0
+            if not (attached or runs) or not self._may_change(release, observation):
                 continue
             self._require_serving(phase, releases, leaving=release)
-            with self._changing("detach", {Write.DETACH: {release}}, group=name):
-                self.groups.detach(name, attached)
+            if attached:
+                with self._changing("detach", {Write.DETACH: {release}}, group=name):
+                    self.groups.detach(name, attached)
+            if runs and seen:
+                self.sizes.stop(release, seen)
 
     def _may_change(self, release: str, observation: Observation) -> bool:
         """Return False while AWS deletes a group: its attachments end with it.
@@ -223,7 +243,7 @@ class Reconciler:
         Green must be completely healthy. On the way back half of blue is enough, or a leaving
         group without traffic.
         """
-        if not phase.want.serving and self.ledger.read().serving:
+        if not phase.want.serving and self.policy.overlap and self.ledger.read().serving:
             raise self._refused("no group would be left to serve")
         since = self.observer.settled(PRESENT, phase.want.serving)
         if phase.has(HOLD):
@@ -252,6 +272,7 @@ class Reconciler:
             group=self.observer.group(release),
             balancers=balancers,
             may_be_empty=release in empty,
+            any_version=release in self.ledger.read().adopted,
         )
         if phase.has(HOLD):
             return half_healthy(expected, observation, self.observer.group(leaving))
@@ -263,7 +284,7 @@ class Reconciler:
 
     def _require_nothing_beyond(self, releases: frozenset[str], observation: Observation) -> None:
         """Raise RefusedError if one of the groups receives traffic that the place does not name."""
-        for release in sorted(releases):
+        for release in sorted(releases - self.ledger.read().adopted):
             seen = self._seen(release, observation)
             beyond = self.place.beyond(release, seen.attached) if seen else frozenset[str]()
             if seen and beyond and not seen.status:
@@ -273,16 +294,22 @@ class Reconciler:
                 )
 
     def _delete(self, phase: Phase, observation: Observation) -> None:
-        want, known = phase.want, self.ledger.read().releases
-        if not frozenset(known) - want.all:
+        want, document = phase.want, self.ledger.read()
+        known, adopted = document.releases, document.adopted
+        unwanted = frozenset(known) - want.all
+        if not unwanted:
             return
-        deletes = (frozenset(known) - want.all) | self.observer.find_deleted(want.detached)
+        # An adopted group is forgotten once it was deleted; no phase deletes it.
+        gone = self.observer.find_deleted(want.detached | (unwanted & adopted))
+        deletes = (unwanted - adopted) | gone
+        if not deletes:
+            return
         self._await_deletions(deletes, observation, self.policy.limit(phase.name))
         # Terraform does not plan to delete what AWS does not show it yet.
         self.observer.wait_until(self.observer.settled([Write.CREATE], deletes))
         if any(not known[name].made for name in deletes):
             # The launch was interrupted: parts of the group may be missing in the state.
-            self.resources.adopt(_releases(self.ledger.read(), known))
+            self.resources.adopt(document.in_terraform(known))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         try:
             detached = self.require_detached(deletes)
@@ -321,7 +348,16 @@ class Reconciler:
         return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in pending)
 
     def require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
-        """Return the groups that exist; raises RefusedError if one is attached to anything.
+        """Return the groups that exist; raises RefusedError if one is attached to anything."""
+        found = self.find_attached(releases)
+        for seen in found:
+            if seen.attached:
+                attached = describe_sources(seen.attached)
+                raise self._refused(f"{seen.name} is to be deleted, but is attached to {attached}")
+        return found
+
+    def find_attached(self, releases: frozenset[str]) -> list[ObservedGroup]:
+        """Return the groups that exist, as no earlier state explains what they are attached to.
 
         Every traffic source counts, also those that the configuration does not name.
         """
@@ -336,10 +372,6 @@ class Reconciler:
             targets=False,
             since=self.observer.settled(ABSENT, releases),
         )
-        for seen in found(observation):
-            if seen.attached:
-                attached = describe_sources(seen.attached)
-                raise self._refused(f"{seen.name} is to be deleted, but is attached to {attached}")
         return found(observation)
 
     def _empty(self, groups: Iterable[ObservedGroup]) -> None:
@@ -355,8 +387,9 @@ class Reconciler:
         creates: frozenset[str] = frozenset(),
         deletes: frozenset[str] = frozenset(),
     ) -> Plan:
-        wanted = _releases(self.ledger.read(), releases)
-        return self.resources.plan(wanted, creates=creates, deletes=deletes)
+        document = self.ledger.read()
+        wanted = document.in_terraform(releases)
+        return self.resources.plan(wanted, creates=creates, deletes=deletes - document.adopted)
 
 
 def mark_made(document: Environment, names: Iterable[str]) -> Environment:
@@ -364,7 +397,3 @@ def mark_made(document: Environment, names: Iterable[str]) -> Environment:
     for name in names:
         document = document.with_release(replace(document.releases[name], made=True))
     return document
-
-
-def _releases(document: Environment, names: Iterable[str]) -> list[Release]:
-    return [document.releases[name].release for name in sorted(names)]

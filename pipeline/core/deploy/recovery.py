@@ -15,24 +15,26 @@ from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phases import (
+    Manner,
     Phase,
     after_drain,
     clearance,
     decision,
+    destruction,
+    manner_of,
     promotion,
     removal,
     rollback,
     takeover,
 )
 from pipeline.core.errors import FailedError, NeedsAttentionError
-from pipeline.core.health.assessment import Expected, all_healthy, drained
+from pipeline.core.health.assessment import Expected, all_healthy, drained, stopped
 from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Healthy
 from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
-from pipeline.core.state.release import group_name
 from pipeline.core.validation.phases import ALONE, traits_of
 
 NOTHING_OBSERVED = Observation(at=0.0, unreadable=("AWS did not answer",))
@@ -58,16 +60,13 @@ class RecoveryPlan:
 def fleet_in(document: Environment, place: Place, observation: Observation) -> Fleet:
     """Return the fleet as AWS shows it: a group that every load balancer has attached serves.
 
-    A group that AWS deletes does not serve.
+    A worker's group serves unless the pipeline stopped it. A group that AWS deletes does not.
     """
-    everywhere = {each.identifier for each in place.balancers}
-    names = {each: group_name(place.app, place.environment, each) for each in document.releases}
+    names = {each: document.group(each) for each in document.releases}
     serves = frozenset(
         release
         for release, name in names.items()
-        if (seen := observation.groups.get(name))
-        and not seen.status
-        and seen.attached >= everywhere
+        if (seen := observation.groups.get(name)) and not seen.status and place.serves(seen)
     )
     return Fleet(serving=serves, detached=frozenset(names) - serves)
 
@@ -91,6 +90,9 @@ def plan_recovery(
     interrupted = InterruptedDeployment(
         dead=dead, document=document, place=observer.place, policy=policy
     )
+    if dead.kind is Kind.DESTROY:
+        phases = destruction(removable(document), interrupted.how, keeps=kept_serving(document))
+        return RecoveryPlan(phases=phases, success=removal_result(dead.kind))
     if dead.kind in {Kind.ABORT, Kind.RETIRE}:
         return _plan_removal(observer, interrupted)
     observation = _survey(observer, interrupted, interrupted.is_conclusive)
@@ -131,6 +133,19 @@ def removal_of(document: Environment, unwanted: Iterable[str]) -> list[Phase]:
 def removal_result(kind: Kind) -> Result:
     """Return the result of a deployment that only deletes groups."""
     return Result.ROLLED_BACK if kind is Kind.ABORT else Result.PROMOTED
+
+
+def removable(document: Environment) -> frozenset[str]:
+    """Return the releases whose groups `destroy` deletes: those that the pipeline created.
+
+    This is the only place that says so: a group that it did not create is left out here.
+    """
+    return frozenset(document.releases) - document.adopted
+
+
+def kept_serving(document: Environment) -> str:
+    """Return the release that serves after a `destroy`: an adopted one, if it does now."""
+    return document.serving if document.serving in document.adopted else ""
 
 
 def failed_releases(document: Environment) -> list[str]:
@@ -187,14 +202,15 @@ class InterruptedDeployment:
             return self.plan_clearance(observation)
         if dead.warm and green:
             return RecoveryPlan(
-                phases=rollback(dead.green, dead.blue, fleet), success=Result.PROMOTED
+                phases=rollback(dead.green, dead.blue, fleet, self.how),
+                success=Result.PROMOTED,
             )
         if self._decided and (not blue or self._half_healthy(observation)):
             return RecoveryPlan(phases=decision(self._promotion), success=Result.PROMOTED)
         if not self._decided and (phases := self._continuation(observation, back=back)):
             return RecoveryPlan(phases=phases, success=Result.PROMOTED)
         return RecoveryPlan(
-            phases=rollback(dead.blue, dead.green, fleet),
+            phases=rollback(dead.blue, dead.green, fleet, self.how),
             success=Result.ROLLED_BACK,
             undecided=self._decided,
             undone=self._undone,
@@ -211,7 +227,7 @@ class InterruptedDeployment:
         dead = self.dead
         lost_blue = bool(dead.blue) and not self._usable(dead.blue, observation)
         if lost_blue and self._usable(dead.green, observation):
-            return takeover(dead.blue, dead.green, warm=self._others)
+            return takeover(dead.blue, dead.green, warm=self._others, how=self.how)
         proven = not back and self._is_proven(observation)
         return after_drain(self._promotion) if proven else []
 
@@ -224,15 +240,19 @@ class InterruptedDeployment:
         document = self.document
         missing = {self.dead.blue, self.dead.green, document.serving} - {""}
         others = [name for name in document.releases if name not in missing]
-        ours = {each.identifier for each in self.place.balancers}
         seen = {name: observation.groups.get(self._group(name)) for name in others}
-        attached = [name for name, group in seen.items() if group and group.attached & ours]
+        attached = [name for name, group in seen.items() if group and self.place.receives(group)]
         return RecoveryPlan(
             phases=clearance(attached, others, missing),
             success=Result.ROLLED_BACK,
             lost=True,
             undone=f"the group of {document.serving} does not exist, and {_instead(attached)}",
         )
+
+    @property
+    def how(self) -> Manner:
+        """How groups take over from each other."""
+        return manner_of(self.place, self.policy, self._adopted)
 
     def fleet(self, observation: Observation) -> Fleet:
         """Return the fleet as AWS shows it."""
@@ -243,6 +263,10 @@ class InterruptedDeployment:
         return self.document.serving == self.dead.green
 
     @property
+    def _adopted(self) -> frozenset[str]:
+        return self.document.adopted
+
+    @property
     def _others(self) -> list[str]:
         pair = {self.dead.blue, self.dead.green}
         return [name for name in self.document.releases if name not in pair]
@@ -251,7 +275,8 @@ class InterruptedDeployment:
     def _promotion(self) -> list[Phase]:
         # A release that was rolled back from is bad: it is not kept warm.
         keep = self.policy.keep != 0 and self.dead.kind is not Kind.ROLLBACK
-        return promotion(self.dead.blue, self.dead.green, warm=self._others, keep=keep)
+        blue, green = self.dead.blue, self.dead.green
+        return promotion(blue, green, warm=self._others, keep=keep, how=self.how)
 
     def _is_proven(self, observation: Observation) -> bool:
         """Return True if `observe` may begin: blue has drained and green is healthy everywhere."""
@@ -261,6 +286,8 @@ class InterruptedDeployment:
         if not alone or dead.outcome is not None or not dead.blue:
             return False
         blue = drained(self._expected(dead.blue), (observation,))
+        if self.place.is_worker and isinstance(blue, Healthy):
+            blue = stopped(self._group(dead.blue), (observation,))
         expected = replace(self._expected(dead.green), may_be_empty=True)
         green = all_healthy(expected, (observation,), in_a_row=1)
         return isinstance(blue, Healthy) and isinstance(green, Healthy)
@@ -276,7 +303,9 @@ class InterruptedDeployment:
 
     def _expected(self, release: str) -> Expected:
         balancers = self.place.balancers_of(release)
-        return Expected(group=self._group(release), balancers=balancers)
+        return Expected(
+            group=self._group(release), balancers=balancers, any_version=release in self._adopted
+        )
 
     def _group(self, release: str) -> str:
-        return group_name(self.place.app, self.place.environment, release)
+        return self.document.group(release)

@@ -1,10 +1,11 @@
 """Judge a whole group by the latest observations: in service, healthy, drained, deleted.
 
 Pure functions, and every answer errs on the safe side. Only members on the group's own launch
-template version count. A member that a load balancer does not list is not healthy. An application
-load balancer without a healthy target sends requests to all ("fail open"), so a target's own state
-decides and not whether the site answers. An incomplete observation is neither good nor bad.
-`unrecoverable` decides whether a group can never become healthy.
+template version count, except in a group that the pipeline did not create. A member that a load
+balancer does not list is not healthy. An application load balancer without a healthy target sends
+requests to all ("fail open"), so a target's own state decides and not whether the site answers. An
+incomplete observation is neither good nor bad. `unrecoverable` decides whether a group can never
+become healthy.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Expected:
     `least` is the size it must reach whatever its own desired capacity, 0 for none: the live
     desired capacity of the group whose traffic it takes over. `patience` is how many seconds EC2
     may have no capacity for it. `may_be_empty` says that a desired capacity of 0 is no failure: a
-    schedule or a person set it, and the group was proven before.
+    schedule or a person set it, and the group was proven before. `any_version` counts members of
+    any launch template version: the pipeline did not create the group.
     """
 
     group: str
@@ -44,6 +46,7 @@ class Expected:
     least: int = 0
     patience: float = 300.0
     may_be_empty: bool = False
+    any_version: bool = False
 
 
 def all_in_service(expected: Expected, observations: Sequence[Observation]) -> Verdict:
@@ -85,6 +88,34 @@ def drained(expected: Expected, observations: Sequence[Observation]) -> Verdict:
     if unread := _unread(observations):
         return Progressing(reason=unread)
     return _progressing(_remaining(expected, observations))
+
+
+def stopped(name: str, observations: Sequence[Observation]) -> Verdict:
+    """Judge whether a group has no member any longer, and launches none.
+
+    A member that a termination hook holds still works. A group that AWS does not describe has
+    stopped.
+    """
+    if unread := _unread(observations):
+        return Progressing(reason=unread)
+    group = observations[-1].groups.get(name)
+    if group is None:
+        return Healthy()
+    if group.maximum:
+        return Progressing(reason=f"the maximum size of {name} is still {group.maximum}")
+    if not group.members:
+        return Healthy()
+    states = Counter(_leaving_state(member) for member in group.members)
+    listed = _list(f"{n} {state}" for state, n in sorted(states.items()))
+    return Progressing(reason=f"{len(group.members)} members of {name} are left: {listed}")
+
+
+def _leaving_state(member: Member) -> str:
+    """Return the lifecycle state of a member that leaves, and what holds it."""
+    if member.lifecycle == "Terminating:Wait":
+        return "Terminating:Wait (held by a termination hook)"
+    held = member.protected and member.lifecycle == "InService"
+    return f"{member.lifecycle} (protected from scale-in)" if held else member.lifecycle
 
 
 def deleted(groups: Iterable[str], observations: Sequence[Observation]) -> Verdict:
@@ -167,12 +198,12 @@ def _shortfall(expected: Expected, observation: Observation) -> str:
     if group.desired < 1 and (wanted or not expected.may_be_empty):
         return f"the desired capacity of {group.name} is 0"
     members = current(group)
-    good = sum(_is_good(group, member) for member in members)
-    others = Counter(_member_state(group, m) for m in members if not _is_good(group, m))
-    if good >= wanted and not others:
+    good = [member for member in members if _is_good(expected, group, member)]
+    others = Counter(_member_state(expected, group, m) for m in members if m not in good)
+    if len(good) >= wanted and not others:
         return ""
     parts = [
-        f"{good} of {wanted} members InService",
+        f"{len(good)} of {wanted} members InService",
         *(f"{n} {what}" for what, n in others.items()),
     ]
     if group.desired < wanted:
@@ -182,18 +213,20 @@ def _shortfall(expected: Expected, observation: Observation) -> str:
     return ", ".join(parts)
 
 
-def _is_good(group: ObservedGroup, member: Member) -> bool:
+def _is_good(expected: Expected, group: ObservedGroup, member: Member) -> bool:
     in_service = member.lifecycle == "InService" and member.health == "Healthy"
-    return in_service and _is_own(group, member)
+    return in_service and _is_own(expected, group, member)
 
 
-def _is_own(group: ObservedGroup, member: Member) -> bool:
+def _is_own(expected: Expected, group: ObservedGroup, member: Member) -> bool:
+    if expected.any_version:
+        return True
     same = (member.template, member.version) == (group.template, group.version)
     return same and bool(member.template)
 
 
-def _member_state(group: ObservedGroup, member: Member) -> str:
-    if not _is_own(group, member):
+def _member_state(expected: Expected, group: ObservedGroup, member: Member) -> str:
+    if not _is_own(expected, group, member):
         return f"from {member.template or 'no launch template'} version {member.version or '-'}"
     return member.health if member.health != "Healthy" else member.lifecycle
 

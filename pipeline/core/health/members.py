@@ -26,14 +26,24 @@ def healthy_instances(balancers: Sequence[Balancer], observation: Observation) -
 def healthy_members(
     group: ObservedGroup, balancers: Sequence[Balancer], observation: Observation
 ) -> set[str]:
-    """Return the InService members that are healthy in every load balancer."""
-    in_service = {member.id for member in group.members if member.lifecycle == "InService"}
-    return in_service & healthy_instances(balancers, observation)
+    """Return the InService members that are healthy in every load balancer.
+
+    Without a load balancer, Auto Scaling alone says which are healthy.
+    """
+    in_service = {each.id for each in group.members if each.lifecycle == "InService"}
+    if balancers:
+        return in_service & healthy_instances(balancers, observation)
+    return in_service & {each.id for each in group.members if each.health == "Healthy"}
 
 
 def has_healthy_target(name: str, balancers: Sequence[Balancer], observation: Observation) -> bool:
-    """Return True if a member of a group is healthy in at least one load balancer."""
+    """Return True if a member of a group is healthy in at least one load balancer.
+
+    Without a load balancer, Auto Scaling alone says whether one is.
+    """
     group = observation.groups.get(name)
+    if group and not balancers:
+        return bool(healthy_members(group, balancers, observation))
     members = {member.id for member in group.members} if group else set[str]()
     return any(
         target.id in members and is_healthy(each, target)
@@ -83,6 +93,8 @@ def newly_unhealthy(expected: Expected, observation: Observation, known: set[str
     for member in group.members:
         if member.lifecycle != "InService" or member.id not in known:
             continue
+        if not expected.balancers and member.health != "Healthy":
+            return f"{member.id} is {member.health} in Auto Scaling"
         for balancer in expected.balancers:
             target = observation.targets.get(balancer.identifier, {}).get(member.id)
             if target is None or not is_healthy(balancer, target):

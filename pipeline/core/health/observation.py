@@ -60,7 +60,8 @@ class ObservedGroup:
     """A group as DescribeAutoScalingGroups shows it; `status` is set while AWS deletes it.
 
     `attached` holds the identifiers of the load balancers and target groups it is attached to.
-    `protection` is its DeletionProtection, empty for none.
+    `protection` is its DeletionProtection, empty for none. `weighted` says that AWS counts other
+    units than instances as its size, such as weights; the sizes here are instances nevertheless.
     """
 
     name: str
@@ -79,6 +80,7 @@ class ObservedGroup:
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     subnets: tuple[str, ...] = ()
     protection: str = ""
+    weighted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

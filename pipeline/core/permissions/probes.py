@@ -41,7 +41,8 @@ _CONTRACT = frozenset(
 class Launch:
     """What the probes of EC2 launch: as the new release, as far as the configuration says.
 
-    `template` is the serving release's launch template, empty without one. `shipped` says that the
+    `template` is the serving release's launch template, empty without one. `adopted` is the serving
+    group if the pipeline did not create it. `shipped` says that the
     shipped module creates the releases.
     """
 
@@ -52,6 +53,7 @@ class Launch:
     instance_type: str
     features: frozenset[Feature] = frozenset()
     template: str = ""
+    adopted: str = ""
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     profile: str = ""
@@ -75,10 +77,14 @@ class Launch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
-    """A call that proves an action; without a `needed` one the deployment works."""
+    """A call that proves an action; without a `needed` one the deployment works.
+
+    `group` is the group that it names, empty for one that no release has.
+    """
 
     action: str
     needed: bool = True
+    group: str = ""
 
 
 class Answer(Enum):
@@ -142,12 +148,17 @@ class Proofs:
 
 def probes_of(launch: Launch) -> tuple[Probe, ...]:
     """Return the probes for a launch, the rollback and the retirement that may follow it."""
-    found: dict[str, bool] = {}
+    found: dict[tuple[str, str], bool] = {}
     for row in _provable(launch):
+        group = launch.adopted if row.proof is Proof.ADOPTED else ""
         for action in row.actions:
             if action.partition(":")[0] in {"autoscaling", "ec2"} and not _is_part(row):
-                found[action] = found.get(action, False) or _is_needed(row, action, launch)
-    return tuple(Probe(action=action, needed=found[action]) for action in found)
+                needed = _is_needed(row, action, launch)
+                found[action, group] = found.get((action, group), False) or needed
+    return tuple(
+        Probe(action=action, needed=needed, group=group)
+        for (action, group), needed in found.items()
+    )
 
 
 def unproven(launch: Launch) -> tuple[str, ...]:
@@ -163,7 +174,8 @@ def unproven(launch: Launch) -> tuple[str, ...]:
 
 def _provable(launch: Launch) -> Iterator[Row]:
     kinds = {Proof.GROUP, Proof.DRY_RUN, *({Proof.BLUE} if launch.template else ())}
-    for row in rows_of({Role.DEPLOY}, launch.features):
+    kinds |= {Proof.ADOPTED} if launch.adopted else set()
+    for row in rows_of({Role.DEPLOY}, {*launch.features, Feature.ADOPTED}):
         if row.proof in kinds or row.sid == "Quarantine":
             yield row
 

@@ -38,6 +38,7 @@ class Role(StrEnum):
 class Feature(StrEnum):
     """A part of a configuration that needs actions which others do not need."""
 
+    ADOPTED = "an adopted group"
     ALARMS = "promote.alarms"
     VERIFY = "promote.verify"
     CLASSIC = "load_balancers"
@@ -70,13 +71,15 @@ class EnvironmentScope:
 
     `tagged` says that the module tags launch templates and instances with the app and the
     environment, as the shipped module does. `security_groups` and `key_pair` are empty if unknown.
-    `roles` are ARNs of roles that instances get, `hook_roles` those of lifecycle hooks. `state` is
+    `adopted` are the names of groups that the pipeline did not create. `roles` are ARNs of roles
+    that instances get, `hook_roles` those of lifecycle hooks. `state` is
     Terraform's bucket and key, empty for a local state. `keys` are KMS keys: ARNs, ids or aliases.
     """
 
     name: str
     account: str = ANY
     tagged: bool = True
+    adopted: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     key_pair: str = ""
     roles: tuple[str, ...] = ()

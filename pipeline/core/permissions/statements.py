@@ -77,9 +77,17 @@ def _per_environment(make: Callable[[Scope, EnvironmentScope], Iterator[str]]) -
 
 
 def _groups(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:
-    name = group_name(scope.app, environment.name, "r*")
+    yield _group(scope, environment, group_name(scope.app, environment.name, "r*"))
+
+
+def _adopted_groups(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:
+    """Yield the groups without tags of the pipeline, by name: it only moves their traffic."""
+    yield from (_group(scope, environment, name) for name in environment.adopted)
+
+
+def _group(scope: Scope, environment: EnvironmentScope, name: str) -> str:
     resource = f"autoScalingGroup:*:autoScalingGroupName/{name}"
-    yield arn("autoscaling", scope.region, environment.account, resource)
+    return arn("autoscaling", scope.region, environment.account, resource)
 
 
 def _ec2(scope: Scope, account: str, *kinds: str) -> Iterator[str]:
@@ -310,6 +318,7 @@ def _via_s3(region: str, keys: Sequence[str]) -> Statement:
 _STATEMENTS: dict[str, Callable[[Scope], Statement]] = {
     "Read": _everything,
     "Groups": _per_environment(_groups),
+    "AdoptedGroups": _per_environment(_adopted_groups),
     "Instances": _launched,
     "InstancesFrom": _per_environment(_launched_from),
     "LaunchTemplates": _new_templates,

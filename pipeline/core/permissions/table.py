@@ -30,7 +30,8 @@ class Proof(StrEnum):
 
     `USE`: the command reads or writes with it before its first change. `GROUP`: preflight makes a
     call on a group that no release has. `DRY_RUN`: preflight uses EC2's DryRun. `BLUE`: the same,
-    on the serving release's resources. `CHANGE`: only the change itself. `OPTIONAL`: a message,
+    on the serving release's resources. `ADOPTED`: preflight names a load balancer that does not
+    exist in a call on the adopted group. `CHANGE`: only the change itself. `OPTIONAL`: a message,
     and the command continues.
     """
 
@@ -38,6 +39,7 @@ class Proof(StrEnum):
     GROUP = "a call on r000000"
     DRY_RUN = "DryRun"
     BLUE = "DryRun, once a release serves"
+    ADOPTED = "a call on the adopted group"
     CHANGE = "the change itself"
     OPTIONAL = "optional"
 
@@ -112,6 +114,8 @@ deploy | Read | each plan | TERRAFORM | SCHEDULES | GROUP | autoscaling:Describe
 deploy | Groups | attach | TOOL | | GROUP | autoscaling:AttachTrafficSources
 deploy | Groups | drain | TOOL | | GROUP | autoscaling:DetachTrafficSources
 deploy | Groups | sizes | TOOL | | GROUP | autoscaling:UpdateAutoScalingGroup
+deploy | AdoptedGroups | attach | TOOL | ADOPTED | ADOPTED | autoscaling:AttachTrafficSources
+deploy | AdoptedGroups | drain | TOOL | ADOPTED | ADOPTED | autoscaling:DetachTrafficSources
 deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:CreateAutoScalingGroup
 deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:CreateOrUpdateTags
 deploy | Groups | launch | TERRAFORM | METRICS | GROUP | autoscaling:EnableMetricsCollection

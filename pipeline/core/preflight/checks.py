@@ -254,6 +254,8 @@ def _type(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
 def _capacity(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     """Check that the account has room for a second fleet beside the serving one."""
     count, region = wanted_count(facts, proposal), proposal.place.region
+    if proposal.blue and not proposal.overlap:
+        count = 0  # the serving group makes room first
     yield from _addresses(facts, proposal, count)
     if facts.group_quota and facts.group_quota.free < 1:
         yield Finding(

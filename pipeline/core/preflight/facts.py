@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.additions import Attached
 from pipeline.core.state.deployment import Delays, Kind, Place
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.release import group_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +58,7 @@ class Proposal:
     is the serving group that was deleted outside ami-pipeline; `environment` is the document
     without it. `launch` is what the permissions are proven for, None for a warm group. `kind` is
     the command's, and `detach` the names of load balancers that the serving group is to leave.
+    Without `overlap`, the serving group stops before the new one starts.
     """
 
     place: Place
@@ -78,6 +78,12 @@ class Proposal:
     launch: Launch | None = None
     kind: Kind = Kind.PROMOTE
     detach: tuple[str, ...] = ()
+    overlap: bool = True
+
+    @property
+    def is_worker(self) -> bool:
+        """Return True if the configuration names no load balancers."""
+        return self.place.is_worker and not self.absent
 
     def configured(self, attached: frozenset[str]) -> frozenset[str]:
         """Return those of a group's traffic sources that the configuration names."""
@@ -85,8 +91,17 @@ class Proposal:
 
     def group(self, release: str) -> str:
         """Return the name of a release's group and launch template, empty without a release."""
-        place = self.place
-        return group_name(place.app, place.environment, release) if release else ""
+        return self.environment.group(release) if release else ""
+
+    @property
+    def replaces_adopted(self) -> bool:
+        """Return True if the serving group is one that the pipeline did not create."""
+        return self.environment.serving in self.environment.adopted
+
+    @property
+    def template(self) -> str:
+        """Return the serving release's launch template; empty if the pipeline has none there."""
+        return "" if self.replaces_adopted else self.blue
 
     @property
     def blue(self) -> str:
@@ -152,6 +167,7 @@ class GroupFacts:
     release: str
     desired: int
     attached: frozenset[str]
+    maximum: int = 0
     members: frozenset[str] = frozenset()
     status: str = ""
     suspended: frozenset[str] = frozenset()
@@ -213,7 +229,8 @@ class Facts:
     None if there is no such quota. `refreshes` are the active instance refreshes of the serving
     group, one line each; `alarms` are the configured alarms that are firing, as `NAME: REASON`.
     `permissions` is what the probes showed. `attached` is what the serving group has attached
-    besides load balancers. `failures` also holds the refusals of further checks.
+    besides load balancers. `hold` is for how many seconds the termination hooks of the serving
+    workers hold an instance. `failures` also holds the refusals of further checks.
     """
 
     identity: IdentityFacts | None = None
@@ -233,9 +250,11 @@ class Facts:
     alarms: tuple[str, ...] = ()
     permissions: PermissionFacts | None = None
     attached: Attached | None = None
+    hold: float | None = None
     failures: tuple[Failure, ...] = ()
 
     @property
     def delays(self) -> Delays:
-        """The longest delays of the load balancers."""
-        return longest_delays(self.balancers or ())
+        """The longest delays of the load balancers, or of the termination hooks of workers."""
+        found = longest_delays(self.balancers or ())
+        return replace(found, drain=max(found.drain, self.hold or 0.0))

@@ -11,7 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.core import commands
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup, Target
 from pipeline.core.health.traffic_sources import attach, detach
-from pipeline.core.preflight.attachment_checks import Attachments, detached_findings
+from pipeline.core.preflight.attachment_checks import (
+    REQUIRED_OF_ADOPTED,
+    Attachments,
+    detached_findings,
+)
 from pipeline.core.preflight.facts import Facts, GroupFacts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.ownership_checks import ownership_findings
@@ -109,7 +113,7 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             what="is the serving group in the environment's document, but does not exist",
             remedy=commands.status(proposal.place.environment),
         )
-    elif blue and not proposal.configured(listed[blue].attached):
+    elif blue and not proposal.is_worker and not proposal.configured(listed[blue].attached):
         yield Finding(
             where=f"server group {blue}",
             what="is the serving group in the environment's document, "
@@ -117,15 +121,26 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             remedy=attach(proposal.place.region, blue, proposal.place.balancers),
         )
     for each in listed.values():
-        serves = each.release and proposal.configured(each.attached)
+        serves = each.release and _receives(each, proposal)
         if serves and each.name not in {blue, proposal.lost}:
             yield _second(each, proposal)
 
 
+def _receives(group: GroupFacts, proposal: Proposal) -> bool:
+    """Return True if a group receives traffic from the environment, or a worker may run."""
+    if proposal.is_worker:
+        return group.maximum > 0 and not group.status
+    return bool(proposal.configured(group.attached))
+
+
 def _second(group: GroupFacts, proposal: Proposal) -> Finding:
+    if group.release in proposal.environment.adopted and proposal.environment.serving:
+        return _attached_again(group, proposal)
     serving, where = proposal.environment.serving, f"server group {group.name}"
     see = describe(group.name, proposal)
     elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
+    if proposal.is_worker:
+        return _second_worker(group, proposal, see)
     if serving:
         what = f"is attached to the load balancers together with {serving}; only one may serve"
         return Finding(where=where, what=what, remedy=_detach(group, proposal) or elsewhere)
@@ -138,6 +153,34 @@ def _second(group: GroupFacts, proposal: Proposal) -> Finding:
     what = "receives traffic, but the environment's document has no serving release"
     rebuild = commands.state_rebuild(proposal.place.environment)
     lost = f"if the document is lost: {rebuild}; " if proposal.environment.is_empty else ""
+    return Finding(where=where, what=what, remedy=lost + elsewhere)
+
+
+def _attached_again(group: GroupFacts, proposal: Proposal) -> Finding:
+    """Report a detached adopted group that its owner has attached again."""
+    environment = proposal.environment
+    adopted = environment.adopted_group(group.release)
+    first = f"{adopted.release_in_owner}, then: " if adopted else ""
+    return Finding(
+        where=f"server group {group.name}",
+        what=f"is adopted ({group.release}) and was attached to the load balancers again, beside "
+        f"{environment.serving}; only one may serve",
+        remedy=f"{first}{_detach(group, proposal)}",
+    )
+
+
+def _second_worker(group: GroupFacts, proposal: Proposal, see: str) -> Finding:
+    """Report a group of workers that runs beside the serving one, or without a document."""
+    where, serving = f"server group {group.name}", proposal.environment.serving
+    if serving:
+        options = "--min-size 0 --max-size 0 --desired-capacity 0"
+        stop = f"{scaling('update-auto-scaling-group', group.name, proposal)} {options}"
+        what = f"may run instances together with {serving}: its maximum size is {group.maximum}"
+        return Finding(where=where, what=what, remedy=f"stop it: {stop}; see: {see}")
+    rebuild = commands.state_rebuild(proposal.place.environment)
+    lost = f"if the document is lost: {rebuild}; " if proposal.environment.is_empty else ""
+    what = "runs, but the environment's document has no serving release"
+    elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
     return Finding(where=where, what=what, remedy=lost + elsewhere)
 
 
@@ -157,8 +200,10 @@ def _attachments(groups: Sequence[GroupFacts], proposal: Proposal) -> Iterator[F
     known = {proposal.group(name) for name in proposal.environment.releases}
     listed = {each.name: each for each in groups if each.release and each.name in known}
     yield from _serving_attachments(groups, proposal).findings()
+    # An adopted group is its owner's: it may serve elsewhere, and is not deleted.
+    owned = {proposal.group(name) for name in proposal.environment.adopted}
     for name, each in listed.items():
-        if name not in {proposal.blue, proposal.lost} and not each.status:
+        if name not in {proposal.blue, proposal.lost} | owned and not each.status:
             yield from detached_findings(proposal.place, name, each.attached)
 
 
@@ -187,10 +232,12 @@ def _missing_warm(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[
     listed = {each.name for each in groups}
     for release in proposal.environment.warm:
         name = proposal.group(release)
+        adopted = release in proposal.environment.adopted
         if name not in listed and name != proposal.lost:
             yield Finding(
-                where=f"server group {proposal.group(release)}",
-                what="is warm in the environment's document, but does not exist",
+                where=f"server group {name}",
+                what=f"is {'adopted' if adopted else 'warm'} in the environment's document, "
+                "but does not exist",
                 remedy=commands.status(proposal.place.environment),
                 blocking=False,
             )
@@ -215,15 +262,19 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             what=f"serves, but is being deleted: {blue.status}",
             remedy=f"find out who deleted it: {_DELETED}",
         )
-    if suspended := [each for each in REQUIRED_PROCESSES if each in blue.suspended]:
+    is_adopted = proposal.replaces_adopted
+    needed = (
+        REQUIRED_OF_ADOPTED if is_adopted else REQUIRED_PROCESSES[: 2 if proposal.is_worker else 3]
+    )
+    if suspended := [each for each in needed if each in blue.suspended]:
         yield Finding(
             where=where,
             what=f"has suspended processes ({', '.join(suspended)}): "
-            "it cannot be restored or retired",
+            f"it cannot be restored{'' if is_adopted else ' or retired'}",
             remedy=f"{scaling('resume-processes', blue.name, proposal)} "
             f"--scaling-processes {' '.join(suspended)}",
         )
-    if proposal.retires:
+    if proposal.is_worker or (proposal.retires and not is_adopted):
         yield from _unretirable(blue, where, proposal)
 
 
@@ -241,9 +292,11 @@ def _unretirable(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[F
             f"--instance-ids {' '.join(blue.standby)}",
         )
     if blue.protected:
+        effect = "drain waits for them" if proposal.is_worker else "it cannot be retired"
         yield Finding(
             where=where,
-            what=f"protects {', '.join(blue.protected)} from scale-in: it cannot be retired",
+            blocking=not proposal.is_worker,  # a worker may protect itself while it works
+            what=f"protects {', '.join(blue.protected)} from scale-in: {effect}",
             remedy=f"{scaling('set-instance-protection', blue.name, proposal)} "
             f"--no-protected-from-scale-in --instance-ids {' '.join(blue.protected)}",
         )

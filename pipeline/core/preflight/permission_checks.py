@@ -19,7 +19,9 @@ def permission_findings(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         return
     yield from (_existing(each, proposal) for each in found.existing)
     environment = proposal.place.environment
-    policy = f"allow it; the policy of this role: {commands.permissions('deploy', environment)}"
+    group = proposal.blue if proposal.replaces_adopted else ""
+    command = commands.permissions("deploy", environment, group)
+    policy = f"allow it; the policy of this role: {command}"
     for needed in (True, False):
         if missing := denied(found.results, needed=needed):
             yield Finding(

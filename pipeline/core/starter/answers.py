@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from pipeline.core.validation.values import check_app
+from pipeline.core.validation.values import check_app, check_path
 
 REGION = "us-east-1"
+UNIT = "unit"
+"""The folder of the systemd unit, uploaded beside the service's files."""
 SAMPLE_RUN = "/usr/bin/env python3 /opt/{app}/server.py"
 
 
@@ -37,14 +39,14 @@ class Network:
 class Build:
     """How the image is built.
 
-    `template` is an existing Packer template; empty to write one. `files` is the file or folder to
-    install, empty for the sample application, and `run` the command that starts it. `declared` are
-    the variables of the existing template; `variables` and `var_files` are what a script passes to
-    it.
+    `template` is an existing Packer template; empty to write one. `files` are the files and folders
+    to install, none for the sample application, and `run` the command that starts it. `declared`
+    are the variables of the existing template; `variables` and `var_files` are what a script
+    passes to it.
     """
 
     template: str = ""
-    files: str = ""
+    files: tuple[str, ...] = ()
     run: str = ""
     declared: frozenset[str] = frozenset()
     variables: Mapping[str, str] | None = None
@@ -82,8 +84,20 @@ def region_of(environ: Mapping[str, str]) -> str:
     return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or REGION
 
 
-def run_of(app: str, files: str, *, is_folder: bool) -> str:
-    """Return the likely command of the files: the file itself; empty for a folder."""
+def run_of(app: str, files: Sequence[str], *, is_file: bool) -> str:
+    """Return the likely command: the sample's, or the only file; empty if it is unknown."""
     if not files:
         return SAMPLE_RUN.format(app=app)
-    return "" if is_folder else f"/opt/{app}/{PurePosixPath(files).name}"
+    return f"/opt/{app}/{PurePosixPath(files[0]).name}" if len(files) == 1 and is_file else ""
+
+
+def check_installed(path: str) -> str:
+    """Return the path of a file or folder to install, without a slash at its end.
+
+    Raises ValueError with what is allowed: this folder itself would bring its `.git` and its state.
+    """
+    name = PurePosixPath(path).name
+    if name in ("", "..", UNIT) or any(each.isspace() for each in path):
+        allowed = f"a file or a folder below this one, not named {UNIT}, without spaces in its path"
+        raise ValueError(allowed)
+    return check_path(path).rstrip("/")

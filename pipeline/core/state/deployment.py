@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from pipeline.core.health.observation import Balancer
+from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.image import NO_ITEMS
+from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.validation.phases import DRAINS, traits_of
 
 DRAIN_MARGIN = 120.0
@@ -23,6 +24,7 @@ class Kind(StrEnum):
     RETIRE = "retire"
     RECOVER = "recover"
     ABORT = "abort"
+    DESTROY = "destroy"
 
 
 class Result(StrEnum):
@@ -46,8 +48,9 @@ class Hook:
 class Delays:
     """How long load balancers need by their own settings, the longest of all, in seconds.
 
-    `drain` is the deregistration delay or the connection draining timeout. `slow_start` is how long
-    a target group sends a new target less than its share.
+    `drain` is the deregistration delay or the connection draining timeout; for workers, how long a
+    termination hook holds an instance without a heartbeat. `slow_start` is how long a target group
+    sends a new target less than its share.
     """
 
     drain: float = 0.0
@@ -63,6 +66,7 @@ class Policy:
     maps the name of a phase to its time limit; `deadline` is the limit of the others. `patience`
     is how long EC2 may have no capacity before the group fails. `delays` are those of the load
     balancers, once they are known; `waits_for_slow_start` says whether the soak includes it.
+    Without `overlap`, the old workers stop before the new ones start.
     """
 
     healthy_checks: int = 3
@@ -75,6 +79,7 @@ class Policy:
     alarms: tuple[str, ...] = ()
     patience: float = 300.0
     waits_for_slow_start: bool = True
+    overlap: bool = True
     delays: Delays = Delays()
 
     def limit(self, phase: str) -> float:
@@ -163,7 +168,8 @@ class Deployment:
     `warm` marks a rollback to a group that still existed. `detach` are the load balancers that
     blue leaves for good, because the configuration does not name them any more. `before` is the
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
-    that is decided.
+    that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
+    the environment has no load balancers.
     """
 
     id: str
@@ -182,6 +188,8 @@ class Deployment:
     detach: tuple[Balancer, ...] = ()
     before: Limits | None = None
     after: Limits | None = None
+    adopted: AdoptedGroup | None = None
+    worker: bool = False
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""
@@ -213,6 +221,26 @@ class Place:
     account: str
     balancers: tuple[Balancer, ...]
     leaving: Mapping[str, tuple[Balancer, ...]] = field(default_factory=lambda: NO_ITEMS)
+
+    @property
+    def is_worker(self) -> bool:
+        """Return True without load balancers: a group serves as long as it may have instances."""
+        return not self.balancers
+
+    def serves(self, group: ObservedGroup) -> bool:
+        """Return True if every load balancer has a group attached; a worker: if it may run.
+
+        Only the pipeline sets the maximum size of a worker's group to 0. AWS may delete the group.
+        """
+        if self.is_worker:
+            return group.maximum > 0
+        return group.attached >= {each.identifier for each in self.balancers}
+
+    def receives(self, group: ObservedGroup) -> bool:
+        """Return True if a load balancer has a group attached; a worker: if it may run."""
+        if self.is_worker:
+            return group.maximum > 0
+        return bool(group.attached & {each.identifier for each in self.balancers})
 
     def balancers_of(self, release: str) -> tuple[Balancer, ...]:
         """Return the load balancers that a release serves from while it serves."""

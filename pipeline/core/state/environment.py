@@ -6,14 +6,14 @@ and rejects a write that is based on an outdated read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.core.image import NO_ITEMS
-from pipeline.core.state.deployment import Deployment, Result, Runner
-from pipeline.core.state.release import Release
+from pipeline.core.state.deployment import Deployment, Limits, Result, Runner
+from pipeline.core.state.release import AdoptedGroup, Release, group_name, number_of, release_of
 
 NEXT = "next"
 """The `warm_until` of a release that stays warm until the next promotion."""
@@ -50,6 +50,9 @@ class ReleaseRecord:
     not know. `minimum` is the minimum size of its group once it serves alone. `ready` is the
     number of seconds from its launch until every member was healthy everywhere, 0 if unknown.
     `inputs` is what else made the release (core/state/inputs.py), None if it was not recorded.
+    `adopted` is its group if the pipeline did not create it; Terraform never has such a release.
+    `stopped` is the size that a worker's group had when the pipeline stopped it, None while it
+    runs.
     """
 
     release: Release
@@ -62,6 +65,8 @@ class ReleaseRecord:
     minimum: int = 0
     ready: float = 0.0
     inputs: Mapping[str, Any] | None = None
+    adopted: AdoptedGroup | None = None
+    stopped: Limits | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +112,31 @@ class Environment:
         recorded = self.serving or self.releases or self.retired or self.deployment
         return self.next == 1 and not recorded
 
+    def group(self, release: str) -> str:
+        """Return the name of a release's server group."""
+        adopted = self.adopted_group(release)
+        return adopted.name if adopted else group_name(self.app, self.environment, release)
+
+    def adopted_group(self, release: str) -> AdoptedGroup | None:
+        """Return a release's group if the pipeline did not create it, otherwise None."""
+        record = self.releases.get(release)
+        return record.adopted if record else None
+
+    def release_at(self, group: str) -> str:
+        """Return the release whose group has this name, by its name alone; empty without one."""
+        adopted = (each for each in self.adopted if self.group(each) == group)
+        return next(adopted, release_of(group, self.app, self.environment))
+
+    @property
+    def adopted(self) -> frozenset[str]:
+        """The releases whose groups the pipeline did not create: it deletes and resizes none."""
+        return frozenset(name for name, each in self.releases.items() if each.adopted)
+
+    def in_terraform(self, names: Iterable[str]) -> list[Release]:
+        """Return those of these releases that Terraform creates and deletes, by name."""
+        ours = sorted(frozenset(names) - self.adopted)
+        return [self.releases[name].release for name in ours]
+
     @property
     def warm(self) -> tuple[str, ...]:
         """Return the releases that are warm, newest first."""
@@ -143,9 +173,28 @@ class Environment:
         if blue is None:
             return document
         until = NEXT if keep is None else _later(today, keep)
+        until = "" if blue.adopted else until
         left = tuple(each for each in self.retired if each.release != deployment.green)
         document = document.with_release(replace(blue, warm_until=until))
         return replace(document, retired=_retired(blue, left, today))
+
+    def with_adopted(self, record: ReleaseRecord) -> Environment:
+        """Return the document in which an adopted release serves.
+
+        No later release has a number that would give it the name of this group.
+        """
+        document = replace(self.with_release(record), serving=record.release.name)
+        name = document.group(document.serving)
+        before = {each for each in self.adopted if self.group(each) == name}
+        document = document.without(*before - {document.serving})
+        same = release_of(name, self.app, self.environment)
+        numbers = (self.next, record.release.number + 1, number_of(same) + 1 if same else 0)
+        return replace(document, next=max(numbers))
+
+    def without_adopted(self, release: str) -> Environment:
+        """Return the document before a group was adopted as this release; its number is used up."""
+        serving = "" if self.serving == release else self.serving
+        return replace(self.without(release), serving=serving)
 
     def without_serving(self, today: str) -> Environment:
         """Return the document without a serving release, because its group was deleted.
@@ -185,7 +234,7 @@ class Environment:
         if outcome and outcome.result is Result.NEEDS_ATTENTION:
             return replace(self, deployment=deployment)
         green = self.releases.get(deployment.green)
-        if green and deployment.green != self.serving:
+        if green and deployment.green != self.serving and not green.adopted:
             return replace(self.with_release(replace(green, failed=True)), deployment=None)
         return replace(self, deployment=None)
 
@@ -199,6 +248,15 @@ class Environment:
     def with_release(self, record: ReleaseRecord) -> Environment:
         """Return the document with this release, added or replaced."""
         return replace(self, releases={**self.releases, record.release.name: record})
+
+    def with_stopped(self, name: str, size: Limits | None) -> Environment:
+        """Return the document with the size at which a worker's group was stopped, None: it runs.
+
+        Repeating it keeps the first size.
+        """
+        record = self.releases[name]
+        size = size and (record.stopped or size)
+        return self.with_release(replace(record, stopped=size))
 
     def without(self, *names: str) -> Environment:
         """Return the document without these releases."""

@@ -6,11 +6,10 @@ from typing import assert_never
 
 from pipeline.core import commands
 from pipeline.core.health.serving import Trouble, list_balancers, scale
-from pipeline.core.health.traffic_sources import attach
+from pipeline.core.health.traffic_sources import attach, detach
 from pipeline.core.state.deployment import Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.ownership import owner_in
-from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates, RollbackMode, RollbackOption
 from pipeline.core.state.status import Status, condition, missing_image, missing_releases
 
@@ -38,13 +37,17 @@ def next_step(status: Status) -> str:
 def _describe_others(status: Status) -> str:
     """Return the command that shows the other groups that receive traffic; empty if none does.
 
-    They are not proven ours, so no command here detaches them.
+    They are not proven ours, so no command here detaches them; an adopted one is.
     """
     environment = status.environment
-    serving = group_name(environment.app, environment.environment, environment.serving)
+    serving = environment.group(environment.serving)
     balancers = {each.identifier for each in status.balancers}
     groups = status.observation.groups.items()
     others = sorted(name for name, each in groups if name != serving and each.attached & balancers)
+    if adopted := [each for each in others if environment.release_at(each) in environment.adopted]:
+        attached = status.observation.groups[adopted[0]].attached
+        sources = [each for each in status.balancers if each.identifier in attached]
+        return detach(environment.region, adopted[0], sources)
     options = {"region": environment.region, "auto-scaling-group-names": others}
     return commands.aws("autoscaling", "describe-auto-scaling-groups", options) if others else ""
 
@@ -53,7 +56,7 @@ def repair(status: Status) -> str:
     """Return the command that lets the serving release serve again; empty if it does."""
     environment, found = status.environment, condition(status)
     name, region = environment.environment, environment.region
-    group = group_name(environment.app, name, environment.serving)
+    group = environment.group(environment.serving)
     match found.trouble:
         case None:
             command = ""
@@ -134,7 +137,8 @@ def _first(status: Status) -> str:
     """
     environment = status.environment
     balancers = {each.identifier for each in status.balancers}
-    here = (each for each in status.observation.groups.values() if each.attached & balancers)
+    groups = status.observation.groups.values()
+    here = (each for each in groups if each.attached & balancers or status.is_worker)
     ours = any(
         owner_in(each.tags) == f"{environment.app}/{environment.environment}" for each in here
     )

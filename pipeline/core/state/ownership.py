@@ -15,7 +15,6 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import TAG_PREFIX
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.release import group_name, release_of
 
 DEPLOYMENT = "deployment"
 """The fact of a release, and the end of the tag, with the deployment that made it."""
@@ -35,7 +34,7 @@ def other_owner(document: Environment, tags: Mapping[str, str]) -> str:
 
 def release_owning(document: Environment, name: str, tags: Mapping[str, str]) -> str:
     """Return the release of this environment that a resource belongs to; empty if to none."""
-    by_name = release_of(name, document.app, document.environment)
+    by_name = document.release_at(name)
     owner = owner_in(tags)
     if not owner:
         return by_name if by_name in {*document.releases, document.serving} else ""
@@ -47,7 +46,7 @@ def release_owning(document: Environment, name: str, tags: Mapping[str, str]) ->
 def require_managed(document: Environment, release: str, seen: ObservedGroup) -> None:
     """Raise RefusedError if the tags of a release's group name another owner or deployment."""
     record = document.releases.get(release)
-    where = f"server group {group_name(document.app, document.environment, release)}"
+    where = f"server group {document.group(release)}"
     if owner := other_owner(document, seen.tags):
         raise RefusedError(
             where,

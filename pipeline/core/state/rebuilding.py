@@ -8,6 +8,7 @@ error, because a wrong document would let a promotion delete the serving group.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from pipeline.core import commands
@@ -91,10 +92,11 @@ def lost_error(
     """
     ours, listed = _owner(document), {each.identifier for each in balancers}
     lines = [
-        f"server group {each.name} has the tags of {ours} and receives traffic from "
-        f"{describe_sources(each.attached & listed)}"
+        f"server group {each.name} has the tags of {ours} and "
+        + (f"receives traffic from {describe_sources(here)}" if here else "runs")
         for each in groups
-        if owner_in(each.tags) == ours and each.attached & listed and not each.status
+        if owner_in(each.tags) == ours and _receives(each, listed) and not each.status
+        for here in [each.attached & listed]
     ]
     if not lines:
         return None
@@ -200,11 +202,13 @@ def _serving(
 ) -> str:
     """Return the one release whose group receives traffic."""
     listed = {each.identifier for each in balancers}
-    attached = sorted((each for each in groups if groups[each].attached & listed), key=number_of)
+    attached = sorted((each for each in groups if _receives(groups[each], listed)), key=number_of)
     if len(attached) == 1:
         return attached[0]
     newest = attached[-1] if attached else max(groups, key=number_of)
     name = groups[newest].name
+    if not balancers:
+        raise _undecided_workers(wanted, attached)
     if attached:
         what = f"{' and '.join(attached)} receive traffic: a deployment was interrupted"
         sources = [each for each in balancers if each.identifier in groups[newest].attached]
@@ -216,6 +220,21 @@ def _serving(
         remedy = f"attach the one that is to serve, such as {newest}: {command}"
     again = commands.state_rebuild(wanted.environment)
     raise RefusedError(f"environment {wanted.environment}", what, commands.after(remedy, again))
+
+
+def _undecided_workers(wanted: Environment, running: Sequence[str]) -> RefusedError:
+    """Return the error about workers of which several groups run, or none."""
+    found = f"{' and '.join(running)} may run" if running else "the maximum size of each is 0"
+    what = f"several releases or none may serve: {found}"
+    remedy = "set --max-size of the one that is to serve, and 0 for the others: "
+    remedy += commands.aws("autoscaling", "update-auto-scaling-group", {"region": wanted.region})
+    again = commands.state_rebuild(wanted.environment)
+    return RefusedError(f"environment {wanted.environment}", what, commands.after(remedy, again))
+
+
+def _receives(group: ObservedGroup, listed: AbstractSet[str]) -> bool:
+    """Return True if a group receives traffic; without load balancers, if it may run instances."""
+    return bool(group.attached & listed) if listed else group.maximum > 0
 
 
 def _record(wanted: Environment, name: str, group: ObservedGroup, traces: Traces) -> ReleaseRecord:

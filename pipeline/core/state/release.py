@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.core import commands
+
 _RELEASE = re.compile(r"r\d{6,}")
 
 
@@ -21,6 +23,42 @@ class Size:
     minimum: int
     maximum: int
     desired: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdoptedGroup:
+    """A group that the pipeline did not create: it moves its traffic and changes nothing else.
+
+    `launches` says in words what it launches. `stack` is the CloudFormation stack that owns it,
+    empty for none.
+    """
+
+    name: str
+    region: str
+    launches: str = ""
+    stack: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Return who may attach or delete it beside the pipeline, in words."""
+        if self.stack:
+            return f"CloudFormation stack {self.stack}"
+        return "the Terraform or CloudFormation that owns it"
+
+    @property
+    def release_in_owner(self) -> str:
+        """Return the remedy for an owner that attaches the group again."""
+        return f"remove its load balancers and target groups from {self.owner}"
+
+    @property
+    def delete(self) -> str:
+        """Return the command that deletes the group with its instances."""
+        options = {
+            "region": self.region,
+            "auto-scaling-group-name": self.name,
+            "force-delete": "",
+        }
+        return commands.aws("autoscaling", "delete-auto-scaling-group", options)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

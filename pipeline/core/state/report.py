@@ -33,7 +33,9 @@ def _serves_after_failure(deployment: Deployment) -> str | None:
     if DELETES in traits and BACK not in traits:
         return deployment.green
     if BACK in traits and RESTORES not in traits and restored:
-        return restored
+        # Workers that must not overlap stop before the old ones start again.
+        done = any(RESTORES in traits_of(run.name) for run in deployment.phases)
+        return restored if done or not deployment.worker else None
     alone = any(ALONE in traits_of(run.name) for run in deployment.phases)
     if deployment.blue and failed and not alone:
         return deployment.blue  # it only leaves the load balancers when green serves alone

@@ -16,7 +16,6 @@ from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.ownership import other_owner
-from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, RollbackOption, seconds_left
 
 
@@ -42,6 +41,15 @@ class Status:
     changed: tuple[InputChange, ...] = ()
     problem: str = ""
 
+    @property
+    def is_worker(self) -> bool:
+        """Return True if the configuration names no load balancers."""
+        return not self.balancers and not self.absent
+
+
+_CAPACITY = "capacity"
+"""What a worker's group has in place of load balancers, while it may run instances."""
+
 
 def is_running(environment: Environment, now: datetime, *, process: bool | None = None) -> bool:
     """Return True if the deployment in flight is running: if its own lease has not expired.
@@ -59,10 +67,7 @@ def missing_releases(environment: Environment, observation: Observation) -> froz
     """Return the releases whose groups do not exist or are being deleted; none if unreadable."""
     if observation.unreadable:
         return frozenset()
-    names = {
-        each: group_name(environment.app, environment.environment, each)
-        for each in environment.releases
-    }
+    names = {each: environment.group(each) for each in environment.releases}
     groups = {each: observation.groups.get(name) for each, name in names.items()}
     return frozenset(each for each, group in groups.items() if group is None or group.status)
 
@@ -77,14 +82,16 @@ def taking_over(status: Status) -> str:
         return ""
     blue, green = deployment.blue, deployment.green
     other = green if environment.serving == blue else blue
-    balancers = {each.identifier for each in status.balancers}
+    balancers = {each.identifier for each in status.balancers} or {_CAPACITY}
 
     def attached(release: str) -> AbstractSet[str]:
-        name = group_name(environment.app, environment.environment, release)
-        group = status.observation.groups.get(name) if release else None
-        return group.attached & balancers if group and not group.status else frozenset()
+        group = status.observation.groups.get(environment.group(release)) if release else None
+        if group is None or group.status:
+            return frozenset()
+        runs = {_CAPACITY} if status.is_worker and group.maximum else frozenset[str]()
+        return (group.attached | runs) & balancers
 
-    alone = balancers and attached(other) == balancers and not attached(environment.serving)
+    alone = attached(other) == balancers and not attached(environment.serving)
     return other if alone else ""
 
 
@@ -99,7 +106,7 @@ def condition(status: Status, release: str = "") -> Condition:
     """Return the condition of a release's group, by default of the serving release."""
     environment = status.environment
     release = release or environment.serving
-    name = group_name(environment.app, environment.environment, release)
+    name = environment.group(release)
     group = status.observation.groups.get(name)
     if group and (owner := other_owner(environment, group.tags)):
         return Condition(trouble=Trouble.OTHERS, what=f"a group of {owner} has its name")

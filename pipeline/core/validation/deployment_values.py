@@ -10,15 +10,17 @@ import shlex
 from typing import Final
 
 from pipeline.core.validation.phases import PHASES
+from pipeline.core.validation.text import (
+    require_ascii,
+    require_harmless,
+    require_match,
+    shown,
+)
 from pipeline.core.validation.values import (
     LONGEST_NAME,
     check_image_id,
     check_version,
     read_duration,
-    require_ascii,
-    require_harmless,
-    require_match,
-    shown,
 )
 
 # The pauses of [promote], each with the phase that waits for it.

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pipeline.core.validation.text import (
+    require_ascii,
+    require_harmless,
+    require_match,
+    shown,
+)
 from pipeline.core.validation.values import (
     ACCOUNT,
     BUCKET,
@@ -13,10 +19,6 @@ from pipeline.core.validation.values import (
     VARIABLE,
     check_nested,
     check_repository_path,
-    require_ascii,
-    require_harmless,
-    require_match,
-    shown,
 )
 
 # Reserved names of variables (Terraform docs, "Input variables"), and the root module's own.

@@ -4,8 +4,6 @@ One place, so that pipeline.toml and the command line reject the same values,
 before any program starts or any call is made. Each rule returns its value or
 raises `ValueError` with the problem and then the allowed form. Rules list the
 allowed characters, because a list of dangerous characters is never complete.
-Length is checked first, so that a hostile megabyte costs nothing. Messages show
-a value shortened and escaped, or not at all if it may be a secret.
 """
 
 from __future__ import annotations
@@ -14,6 +12,14 @@ import math
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
+
+from pipeline.core.validation.text import (
+    require_ascii,
+    require_match,
+    require_text,
+    require_trimmed,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,25 +69,6 @@ _IMAGE_FILTER = re.compile(r"[A-Za-z0-9()\[\] ./'@_*?-]+")
 BUCKET = re.compile(r"(?=.{3,63}$)[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9]))*[a-z0-9]")
 _DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
 
-# Fillers and variation selectors: invisible, but in no category of their own.
-_INVISIBLE = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
-)
-# CI runners execute such text anywhere in the output of a job.
-_WORKFLOW = re.compile(
-    r"::(?:add-mask|add-matcher|add-path|debug|echo|endgroup|error|group|notice|remove-matcher"
-    r"|save-state|set-env|set-output|stop-commands|warning)\b[^:]*::|##(?:vso|teamcity)?\[|%0[ad]",
-    re.IGNORECASE,
-)
-# Packer, HCL and shell-like templates; JSON templates evaluate `{{` in a variable's value.
-_TEMPLATE = re.compile(r"\{\{|\}\}|[$%]\{")
-
-
-def shown(value: str) -> str:
-    """Return a value for a message: quoted, escaped to printable ASCII, shortened."""
-    short = value if len(value) <= LONGEST_NAME * 2 else value[: LONGEST_NAME * 2] + "..."
-    return ascii(short)
-
 
 def check_app(value: str) -> str:
     """Check the name of an application."""
@@ -123,7 +110,7 @@ def check_tag_key(value: str) -> str:
         "beginning with a letter or digit"
     )
     require_ascii(value, 128, allowed)
-    _require_trimmed(value, allowed)
+    require_trimmed(value, allowed)
     if value == "Name" or value.lower().startswith(("aws:", "ami-pipeline:")):
         raise ValueError(
             f"{shown(value)} is reserved: choose another key, because the pipeline sets "
@@ -137,8 +124,8 @@ def check_tag_value(value: str) -> str:
     allowed = "a tag value is at most 256 letters, digits, spaces and + - = . _ : / @"
     if not value:
         return value
-    _require_text(value, 256, allowed)
-    _require_trimmed(value, allowed)
+    require_text(value, 256, allowed)
+    require_trimmed(value, allowed)
     for character in value:
         if unicodedata.category(character)[0] not in "LMN" and character not in " +-=._:/@":
             raise ValueError(f"{shown(value)} contains {character!a}: {allowed}")
@@ -162,7 +149,7 @@ def check_path(value: str) -> str:
         "and does not begin with - or @"
     )
     require_ascii(value, LONGEST_PATH, allowed)
-    _require_trimmed(value, allowed)
+    require_trimmed(value, allowed)
     if value.startswith("/"):
         raise ValueError(f"{shown(value)} is absolute: {allowed}")
     if ".." in value.split("/"):
@@ -233,7 +220,7 @@ def check_variable_value(value: str) -> str:
         "{{ }} ${ %{ or CI commands; put other text in a file that the template reads"
     )
     if value:
-        _require_text(value, LONGEST_VALUE, allowed, secret=True)
+        require_text(value, LONGEST_VALUE, allowed, secret=True)
     return value
 
 
@@ -276,7 +263,7 @@ def check_image_filter(value: str) -> str:
         "with * and ?, and at least three letters or digits"
     )
     require_ascii(value, 128, allowed)
-    _require_trimmed(value, allowed)
+    require_trimmed(value, allowed)
     if sum(character.isalnum() for character in value) < len("abc"):
         raise ValueError(f"{shown(value)} matches too many names: {allowed}")
     return require_match(_IMAGE_FILTER, value, allowed)
@@ -285,8 +272,8 @@ def check_image_filter(value: str) -> str:
 def check_build_name(value: str) -> str:
     """Check the name of a Packer build for the option -only; Packer allows any characters."""
     allowed = "a build name is one line of 1 to 128 characters, such as amazon-ebs.app"
-    _require_text(value, 128, allowed)
-    _require_trimmed(value, allowed)
+    require_text(value, 128, allowed)
+    require_trimmed(value, allowed)
     if value.startswith("-"):
         raise ValueError(f"{shown(value)} reads as an option: {allowed}")
     return value
@@ -365,55 +352,3 @@ def _check_bucket_and_prefix(rest: str) -> None:
         raise ValueError(f"{shown(bucket)} is not a bucket name")
     if prefix:
         check_path(prefix.rstrip("/"))
-
-
-def _require_text(value: str, longest: int, allowed: str, *, secret: bool = False) -> None:
-    """Reject text that is dangerous if a template engine evaluates it."""
-    require_harmless(value, longest, allowed, secret=secret)
-    if _TEMPLATE.search(value):
-        subject = "the value" if secret else shown(value)
-        raise ValueError(f"{subject} contains a template call: {allowed}")
-
-
-def require_harmless(value: str, longest: int, allowed: str, *, secret: bool = False) -> None:
-    """Reject text that is too long, or contains invisible characters or CI commands."""
-    if not value:
-        raise ValueError(f"is empty: {allowed}")
-    if len(value) > longest:
-        raise ValueError(f"has {len(value)} characters: {allowed}")
-    subject = "the value" if secret else shown(value)
-    for character in value:
-        if _is_invisible(character):
-            code = f"U+{ord(character):04X}"
-            raise ValueError(f"{subject} contains the invisible character {code}: {allowed}")
-    if not unicodedata.is_normalized("NFC", value):
-        raise ValueError(f"{subject} is not in Unicode normal form C: {allowed}")
-    if _WORKFLOW.search(value):
-        raise ValueError(f"{subject} contains a command to the CI runner: {allowed}")
-
-
-def require_ascii(value: str, longest: int, allowed: str) -> None:
-    """Reject anything but text of at most `longest` ASCII characters."""
-    _require_text(value, longest, allowed)
-    if not value.isascii():
-        # Letters of other scripts can be mistaken for Latin ones.
-        raise ValueError(f"{shown(value)} contains letters outside ASCII: {allowed}")
-
-
-def _require_trimmed(value: str, allowed: str) -> None:
-    if value != value.strip():
-        raise ValueError(f"{shown(value)} begins or ends with a space: {allowed}")
-
-
-def require_match(pattern: re.Pattern[str], value: str, allowed: str) -> str:
-    """Return the value, or reject it if it does not match the pattern."""
-    if not pattern.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not allowed: {allowed}")
-    return value
-
-
-def _is_invisible(character: str) -> bool:
-    """Return True for control and format characters, and for spaces other than the usual one."""
-    if character == " ":
-        return False
-    return unicodedata.category(character)[0] in "CZ" or character in _INVISIBLE

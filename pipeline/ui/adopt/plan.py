@@ -25,7 +25,7 @@ def _lines(environment: str, found: Adoption, *, configured: bool) -> Iterator[s
     yield ""
     yield environment_toml(environment, found)
     yield from _missing(found)
-    yield from _gaps(found)
+    yield from gap_lines(found)
     yield "Nothing was changed."
 
 
@@ -35,7 +35,8 @@ def _missing(found: Adoption) -> Iterator[str]:
         yield ""
 
 
-def _gaps(found: Adoption) -> Iterator[str]:
+def gap_lines(found: Adoption) -> Iterator[str]:
+    """Yield the settings of the group that a release cannot have."""
     if not found.gaps:
         yield "The release module can express every setting of the group."
     else:

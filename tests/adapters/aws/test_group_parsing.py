@@ -56,6 +56,32 @@ def test_a_group_with_the_fewest_fields_is_parsed() -> None:
     assert group.health_check == "EC2"
 
 
+WEIGHTED = {
+    "MixedInstancesPolicy": {
+        "LaunchTemplate": {"Overrides": [{"InstanceType": "m5.large", "WeightedCapacity": "4"}]}
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "sizes", "weighted"),
+    [
+        (WEIGHTED, (1, 6, 3), True),
+        ({"DesiredCapacityType": "memory-mib"}, (1, 6, 3), True),
+        ({"DesiredCapacityType": "units"}, (4, 24, 12), False),
+        ({"MixedInstancesPolicy": OVERRIDDEN}, (4, 24, 12), False),
+    ],
+)
+def test_the_size_of_a_group_is_its_instances_whatever_aws_counts(
+    said: Any, sizes: tuple[int, int, int], weighted: bool
+) -> None:
+    members = [{"InstanceId": f"i-{n}", "LifecycleState": "InService"} for n in range(3)]
+    members.append({"InstanceId": "i-9", "LifecycleState": "Terminating:Wait"})
+    sized = {"MinSize": 4, "MaxSize": 24, "DesiredCapacity": 12, "Instances": members}
+    group = parse_group({**BARE, **sized, **said})
+    assert ((group.minimum, group.maximum, group.desired), group.weighted) == (sizes, weighted)
+
+
 def test_attachments_of_every_kind_are_one_set() -> None:
     sources = {
         "LoadBalancerNames": ["web"],

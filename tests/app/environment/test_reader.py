@@ -56,6 +56,15 @@ def test_the_delays_are_the_longest_of_all_load_balancers(monkeypatch: pytest.Mo
     assert reader([]).read_delays() == Delays(drain=300, slow_start=90)
 
 
+def test_the_delay_of_workers_is_that_of_their_termination_hooks() -> None:
+    made = reader([])
+    made.__dict__["found_balancers"] = ((), ())
+    made.app.settings.app = "web"
+    holds = {"web-staging-r000001": 600.0, "web-staging-r000002": 30.0}
+    made.__dict__["groups"] = SimpleNamespace(read_hold=holds.__getitem__)
+    assert made.read_delays((), ("r000001", "", "r000002")) == Delays(drain=600.0)
+
+
 def test_delays_that_cannot_be_read_are_reported_and_stop_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

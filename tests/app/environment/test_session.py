@@ -47,7 +47,7 @@ def test_every_changing_command_begins_in_the_same_order(
 
 
 ERRORS = {
-    "require_balancers": (ConfigurationError("a", "b", "c"), 0),
+    "require_known": (ConfigurationError("a", "b", "c"), 0),
     "require_free": (LeaseHeldError("a", "b", "c"), 1),
     "identify": (RefusedError("a", "b", "c"), 3),
 }

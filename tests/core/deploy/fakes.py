@@ -38,7 +38,7 @@ from pipeline.core.health.observation import (
 )
 from pipeline.core.state.deployment import Deployment, Hook, Kind, Limits, Place, Policy, Runner
 from pipeline.core.state.environment import Environment, ReleaseRecord
-from pipeline.core.state.release import Release, Size, group_name
+from pipeline.core.state.release import AdoptedGroup, Release, Size, group_name
 from pipeline.core.terraform.plan_guard import Plan
 
 TODAY = "2026-01-01T00:00:00+00:00"
@@ -51,9 +51,15 @@ PLACE = Place(
     account="123456789012",
     balancers=(CLASSIC, MODERN),
 )
+DOCUMENT = Environment(
+    app=PLACE.app, environment=PLACE.environment, account=PLACE.account, region=PLACE.region
+)
+WORKERS = replace(PLACE, balancers=())
 POLICY = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
-BOOT, REGISTER, DRAIN = 5.0, 3.0, 6.0
+BOOT, REGISTER, DRAIN, WORK = 5.0, 3.0, 6.0, 6.0
 BLUE, GREEN = "r000001", "r000002"
+BY_HAND = "by-hand"
+"""The name of the adopted group."""
 
 
 def release(number: int, desired: int = 2) -> Release:
@@ -65,12 +71,19 @@ def kept(number: int, *, made: bool = True) -> ReleaseRecord:
     return ReleaseRecord(release=release(number), version=f"{number}.0.0", made=made)
 
 
+def adopted(number: int) -> ReleaseRecord:
+    """Return a release whose group a person made by hand."""
+    group = AdoptedGroup(name=BY_HAND, region=PLACE.region)
+    return replace(kept(number), version="", adopted=group)
+
+
 @dataclass(kw_only=True)
 class Instance:
     id: str
     born: float
     attached: dict[str, float] = field(default_factory=dict)
     leaving: dict[str, float] = field(default_factory=dict)
+    terminating: float = 0.0  # a hook holds the instance since then, 0: it does not leave
 
 
 @dataclass(kw_only=True)
@@ -90,10 +103,13 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     """All ports of a deployment; `fail` gets each call's number and name and may raise.
 
     `age` returns how many seconds old the next answer of an API is, and `past` has the groups after
-    each change. `violations` names groups that were emptied or deleted while they had traffic.
+    each change. `violations` names groups that were emptied or deleted while they had traffic, and
+    what was done to an adopted group but to move its traffic.
     """
 
     document: Environment
+    place: Place = PLACE
+    least: int = 0  # working members that a service without load balancers always has
     fail: Callable[[int, str], None] = lambda *_: None
     unhealthy_groups: set[str] = field(default_factory=set)
     unhealthy_members: set[str] = field(default_factory=set)
@@ -128,7 +144,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     def attach_by_hand(self, number: int, *balancers: Balancer) -> None:
         """Attach a release's group to other load balancers, long ago."""
-        group = self.groups[release(number).group("web", "staging")]
+        group = self.groups[self.document.group(release(number).name)]
         self._attach(group, balancers)
         self.past.clear()
         self.remember()
@@ -136,14 +152,25 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     def add(self, number: int, *, attached: bool) -> None:
         """Add a release that exists since long ago."""
         given = release(number)
-        self._make(given)
-        group = self.groups[given.group("web", "staging")]
+        name = self.document.group(given.name)
+        self._make(given, name)
+        group = self.groups[name]
         for member in group.members:
             member.born = 0.0
-        self.state.add(given.name)
-        if attached:
+        self.state |= {given.name} - self.document.adopted
+        if attached and not self.place.is_worker:
             self._attach(group)
             self.has_served = True
+        self.remember()
+
+    def stop_by_pipeline(self, number: int) -> None:
+        """Let the pipeline have stopped a worker's group long ago."""
+        name = release(number).name
+        group = self.groups[group_name("web", "staging", name)]
+        size = Limits(minimum=group.minimum, maximum=group.maximum, desired=group.desired)
+        self.document = self.document.with_stopped(name, size)
+        group.minimum = group.maximum = group.desired = 0
+        group.members.clear()
         self.remember()
 
     def remember(self) -> None:
@@ -169,17 +196,39 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         group = self.groups.get(name)
         if group and (group.attached or any(each.attached for each in group.members)):
             self.violations.append(f"{verb} {name}")
+        if group and verb == "deleted" and self.place.is_worker and self._held(group):
+            self.violations.append(f"{verb} {name} while it worked")
 
-    def _make(self, given: Release) -> None:
-        name = given.group("web", "staging")
+    def _release(self, group: str) -> str:
+        return self.document.release_at(group) or group[-7:]
+
+    def _require_ours(self, verb: str, *releases: str) -> None:
+        for name in sorted({*releases} & self.document.adopted):
+            self.violations.append(f"{verb} {name}, which is adopted")
+
+    def _make(self, given: Release, name: str = "") -> None:
+        name = name or given.group("web", "staging")
         size = given.size
         self.groups[name] = Group(
             name=name, minimum=size.minimum, maximum=size.maximum, desired=size.desired
         )
         self._grow(self.groups[name])
 
+    def _held(self, group: Group) -> list[Instance]:
+        """Return the members without those whose work has ended since they leave."""
+        return [
+            each
+            for each in group.members
+            if not each.terminating or self.time - each.terminating < WORK
+        ]
+
+    def _working(self, group: Group) -> int:
+        stays = [each for each in group.members if not each.terminating]
+        healthy = [each for each in stays if self._lifecycle(each) == "InService"]
+        return 0 if group.name in self.unhealthy_groups else len(healthy)
+
     def _grow(self, group: Group) -> None:
-        while len(group.members) < group.desired:
+        while sum(not each.terminating for each in group.members) < group.desired:
             self.made += 1
             member = Instance(id=f"i-{self.made}", born=self.time)
             group.members.append(member)
@@ -208,6 +257,10 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self.fail(number, f"{name}!")
 
     def _sample(self, name: str) -> None:
+        if self.place.is_worker:
+            if sum(map(self._working, self.groups.values())) < self.least:
+                self.outages.append(f"after {name}")
+            return
         if self.has_served and not any(self._serves(group) for group in self.groups.values()):
             self.outages.append(f"after {name}")
 
@@ -219,6 +272,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         )
 
     def _lifecycle(self, member: Instance) -> str:
+        if member.terminating:
+            return "Terminating:Wait"
         return "InService" if self.time - member.born >= BOOT else "Pending"
 
     def _state(self, group: Group, member: Instance, balancer: str) -> str:
@@ -257,15 +312,16 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         return Observation(at=self.time, groups=groups, targets=targets, activities=newest)
 
     def _seen(self, group: Group) -> ObservedGroup:
+        is_unhealthy = self.place.is_worker and group.name in self.unhealthy_groups
         members = tuple(
             Member(
                 id=member.id,
                 lifecycle=self._lifecycle(member),
-                health="Healthy",
+                health="Unhealthy" if is_unhealthy else "Healthy",
                 template=group.name,
                 version="1",
             )
-            for member in group.members
+            for member in self._held(group)
         )
         return ObservedGroup(
             name=group.name,
@@ -273,7 +329,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             maximum=group.maximum,
             desired=group.desired,
             template=group.name,
-            version="1",
+            version="$Latest" if self._release(group.name) in self.document.adopted else "1",
             members=members,
             attached=frozenset(group.attached),
             status="Delete in progress" if group.deleted_at else "",
@@ -311,11 +367,20 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     ) -> None:
         def change() -> None:
             found = self._require_exists("resize", group)
-            if desired == 0 and not (self.zero_is_meant and group[-7:] == self.document.serving):
+            self._require_ours("resized", self._release(group))
+            is_meant = self.zero_is_meant and self._release(group) == self.document.serving
+            if desired == 0 and not is_meant:
                 self._require_no_traffic(group, "emptied")
             found.minimum = found.minimum if minimum is None else minimum
             found.maximum = found.maximum if maximum is None else maximum
             found.desired = found.desired if desired is None else desired
+            if self.place.is_worker:
+                found.members = self._held(found)
+                stay = [each for each in found.members if not each.terminating]
+                for each in stay[found.desired :]:
+                    each.terminating = self.time
+                self._grow(found)
+                return
             self._grow(found)
             del found.members[found.desired :]
 
@@ -326,7 +391,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         """Return a group that is about to change: AWS refuses that once it deletes the group."""
         if group not in self.groups or self.groups[group].deleted_at:
             raise FailedError(verb, f"ValidationError: {group} not found or pending delete", "wait")
-        self.changed.append((verb, group[-7:]))
+        self.changed.append((verb, self._release(group)))
         return self.groups[group]
 
     def addresses(self, group: str) -> tuple[str, ...]:
@@ -341,6 +406,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     def prepare(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> None:
+        self._require_ours("planned", *(each.name for each in wanted), *deletes)
         self.prepared.append(deletes)
 
     def forget(self) -> None:
@@ -350,6 +416,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> Plan:
         self._call("plan")
+        self._require_ours("planned", *(each.name for each in wanted), *creates, *deletes)
         again = {n for n in self.state if group_name("web", "staging", n) not in self.groups}
         if again & {each.name for each in wanted} - creates:
             raise RefusedError("terraform plan", f"it would make {sorted(again)} again", "observe")
@@ -378,6 +445,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self._call("discard")
 
     def adopt(self, wanted: Sequence[Release]) -> None:
+        self._require_ours("imported", *(each.name for each in wanted))
+
         def change() -> None:
             there = {each.name for each in wanted if each.group("web", "staging") in self.groups}
             self.state |= there
@@ -443,13 +512,16 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     @property
     def serving(self) -> set[str]:
-        """The releases that every balancer has attached."""
+        """The releases that every balancer has attached, or that may run without a balancer."""
+        if self.place.is_worker:
+            return {name[-7:] for name, group in self.groups.items() if group.maximum}
         everywhere = {each.identifier for each in PLACE.balancers}
-        return {n[-7:] for n, group in self.groups.items() if group.attached >= everywhere}
+        groups = self.groups.items()
+        return {self._release(name) for name, group in groups if group.attached >= everywhere}
 
     @property
     def existing(self) -> set[str]:
-        return {name[-7:] for name in self.groups}
+        return {self._release(name) for name in self.groups}
 
 
 def _target(balancer: Balancer, instance: str, state: str) -> Target:
@@ -463,9 +535,21 @@ def _target(balancer: Balancer, instance: str, state: str) -> Target:
     return Target(id=instance, state=word, reason="N/A", description="N/A")
 
 
-def cloud(*, blue: bool = True, warm: Sequence[int] = ()) -> FakeCloud:
-    """Return an environment in which the first release serves, or no release."""
+def cloud(
+    *,
+    blue: bool = True,
+    warm: Sequence[int] = (),
+    by_hand: Sequence[int] = (),
+    place: Place = PLACE,
+    overlap: bool = True,
+) -> FakeCloud:
+    """Return an environment in which the first release serves, or no release.
+
+    `by_hand` is the release whose group was adopted, if one was.
+    Without load balancers, at least as many members work as before if releases overlap.
+    """
     made = [*warm, *([1] if blue else [])]
+    records = [adopted(number) if number in by_hand else kept(number) for number in made]
     document = Environment(
         app="web",
         environment="staging",
@@ -473,11 +557,14 @@ def cloud(*, blue: bool = True, warm: Sequence[int] = ()) -> FakeCloud:
         region=PLACE.region,
         next=2,
         serving=BLUE if blue else "",
-        releases={kept(number).release.name: kept(number) for number in made},
+        releases={each.release.name: each for each in records},
     )
-    fake = FakeCloud(document=document)
+    fake = FakeCloud(document=document, place=place)
     for number in made:
         fake.add(number, attached=blue and number == 1)
+        if place.is_worker and not (blue and number == 1):
+            fake.stop_by_pipeline(number)
+    fake.least = sum(map(fake._working, fake.groups.values())) if overlap else 0
     return fake
 
 
@@ -521,7 +608,8 @@ def a_reconciler(
 ) -> Reconciler:
     """Return the reconciler of a run that begins."""
     leaving = {deployment.blue: deployment.detach} if deployment else {}
-    observer = Observer(place=replace(PLACE, leaving=leaving), groups=fake, ledger=fake, pace=fake)
+    place = replace(fake.place, leaving=leaving)
+    observer = Observer(place=place, groups=fake, ledger=fake, pace=fake)
     return Reconciler(
         observer=observer,
         policy=policy,

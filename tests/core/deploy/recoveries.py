@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.core.errors import FailedError
 from pipeline.core.state.deployment import Deployment, Result
 from tests.core.deploy.fakes import BLUE, GREEN, FakeCloud, Group, begin, cloud
 
@@ -78,3 +79,16 @@ def killing_at(number: int, when: str) -> Callable[[int, str], None]:
             raise KilledError
 
     return kill
+
+
+def failing(at: int, kind: str) -> Callable[[int, str], None]:
+    """Return a function that makes one call fail before or after its effect, or by a signal."""
+
+    def fail(number: int, name: str) -> None:
+        if number != at or name.endswith("!") is (kind != "after"):
+            return
+        if kind == "signal":
+            raise KeyboardInterrupt
+        raise FailedError(name, f"{kind} {name}", "wait")
+
+    return fail

@@ -20,6 +20,7 @@ from pipeline.core.freshness import Writes
 from pipeline.core.state.deployment import Delays, Deployment, Hook, Kind, Policy, Result
 from pipeline.core.validation.phases import HOLD
 from tests.core.deploy.fakes import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
+from tests.core.deploy.recoveries import failing
 
 LONGEST = 400  # more calls than any run here makes
 
@@ -33,19 +34,6 @@ def promote(fake: FakeCloud, *, keep: bool = False, **how: object) -> Deployment
 
 def refuse(name: str) -> None:
     raise FailedError(name, "refused", "wait")
-
-
-def failing(at: int, kind: str) -> Callable[[int, str], None]:
-    """Return a function that makes one call fail before or after its effect, or by a signal."""
-
-    def fail(number: int, name: str) -> None:
-        if number != at or name.endswith("!") is (kind != "after"):
-            return
-        if kind == "signal":
-            raise KeyboardInterrupt
-        raise FailedError(name, f"{kind} {name}", "wait")
-
-    return fail
 
 
 def both(first: Callable[[int, str], None], second: int) -> Callable[[int, str], None]:
@@ -212,13 +200,14 @@ def test_targets_that_were_heard_do_not_count_after_another_observation() -> Non
     observer = begin(fake).reconciler.observer
     watcher = GateWatcher.begin(
         AllHealthy(GREEN),
+        document=fake.document,
         place=PLACE,
         policy=POLICY,
         limit=60,
         known={},
         writes=Writes(),
-        forecast=Forecast(due=100),
     )
+    watcher.wait.forecast = Forecast(due=100)
     watcher.add(observer.watch(watcher))
     fake.unhealthy_members.clear()
     observer.wait_for_next(watcher, fake.time + 100)

@@ -22,7 +22,7 @@ from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from pipeline.core.state.deployment import Delays, Policy
-from tests.core.deploy.fakes import BLUE, GREEN, PLACE, cloud
+from tests.core.deploy.fakes import BLUE, DOCUMENT, GREEN, PLACE, cloud
 
 PACKAGE = Path(pipeline.__file__).parent
 SHARED = {"base", "wait", "watcher"}
@@ -59,7 +59,15 @@ def test_a_gate_that_does_not_observe_needs_nothing_read() -> None:
 
 
 def watching(gate: Gate, policy: Policy) -> GateWatcher:
-    return GateWatcher.begin(gate, place=PLACE, policy=policy, limit=60, known={}, writes=Writes())
+    return GateWatcher.begin(
+        gate,
+        document=DOCUMENT,
+        place=PLACE,
+        policy=policy,
+        limit=60,
+        known={},
+        writes=Writes(),
+    )
 
 
 def observed(at: float = 0.0) -> Observation:

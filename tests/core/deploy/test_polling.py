@@ -18,7 +18,7 @@ from pipeline.core.deploy.polling import Forecast, Timings, forecast_like, needs
 from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup
 from pipeline.core.state.deployment import Policy
-from tests.core.deploy.fakes import PLACE
+from tests.core.deploy.fakes import DOCUMENT, PLACE
 
 NAME = "web-staging-r000002"
 NEWS = (Activity(id="a", status="Successful", description="", cause="", message="", began=""),)
@@ -46,10 +46,17 @@ def observation(at: float, seen: ObservedGroup | None = None, *, news: bool = Fa
 
 
 def watching(gate: Gate, forecast: Forecast, soak: float = 0.0) -> GateWatcher:
-    policy = Policy(soak=soak)
-    return GateWatcher.begin(
-        gate, place=PLACE, policy=policy, limit=900, known={}, writes=Writes(), forecast=forecast
+    watcher = GateWatcher.begin(
+        gate,
+        document=DOCUMENT,
+        place=PLACE,
+        policy=Policy(soak=soak),
+        limit=900,
+        known={},
+        writes=Writes(),
     )
+    watcher.wait.forecast = forecast
+    return watcher
 
 
 def moments(gate: Gate, forecast: Forecast, seconds: float, soak: float = 0.0) -> list[float]:

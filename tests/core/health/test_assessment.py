@@ -5,8 +5,21 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.health.assessment import all_healthy, all_in_service, deleted, drained
-from pipeline.core.health.observation import Balancer, Member, Observation, Target
+from pipeline.core.health.assessment import (
+    all_healthy,
+    all_in_service,
+    deleted,
+    drained,
+    stopped,
+)
+from pipeline.core.health.members import has_healthy_target, healthy_members, newly_unhealthy
+from pipeline.core.health.observation import (
+    Balancer,
+    Member,
+    Observation,
+    ObservedGroup,
+    Target,
+)
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from tests.core.health.observations import (
     GREEN,
@@ -385,3 +398,46 @@ def test_a_group_that_is_being_deleted_is_waited_for() -> None:
 def test_without_groups_one_observation_is_enough() -> None:
     assert deleted([], [GOOD]) == Healthy()
     assert deleted([], []) == Progressing(reason="no observation yet")
+
+
+# stopped
+
+
+@pytest.mark.parametrize(
+    ("group", "reason"),
+    [
+        (a_group(*ALL, maximum=4), f"the maximum size of {GREEN} is still 4"),
+        (
+            a_group(*ALL[:1], a_member("i-b", lifecycle="Terminating:Wait"), maximum=0, desired=0),
+            (
+                f"2 members of {GREEN} are left: 1 InService, "
+                "1 Terminating:Wait (held by a termination hook)"
+            ),
+        ),
+        (
+            a_group(a_member("i-a", protected=True), maximum=0, desired=0),
+            f"1 members of {GREEN} are left: 1 InService (protected from scale-in)",
+        ),
+    ],
+)
+def test_workers_have_not_stopped_while_one_is_left(group: ObservedGroup, reason: str) -> None:
+    assert stopped(GREEN, [an_observation(group)]) == Progressing(reason=reason)
+
+
+def test_workers_have_stopped_once_their_group_is_empty_or_gone() -> None:
+    empty = an_observation(a_group(maximum=0, desired=0))
+    assert stopped(GREEN, [empty]) == stopped(GREEN, [an_observation()]) == Healthy()
+    unread = replace(empty, unreadable=("ThrottlingException: Rate exceeded",))
+    assert isinstance(stopped(GREEN, [unread]), Progressing)
+
+
+def test_a_worker_is_healthy_if_auto_scaling_says_so() -> None:
+    good = an_observation(a_group(*ALL))
+    assert all_healthy(expecting(), [good, good], in_a_row=2) == Healthy()
+    bad = an_observation(a_group(*ALL[:2], a_member("i-c", health="Unhealthy")))
+    assert isinstance(all_healthy(expecting(), [bad], in_a_row=1), Progressing)
+    assert healthy_members(bad.groups[GREEN], (), bad) == {"i-a", "i-b"}
+    assert has_healthy_target(GREEN, (), bad)
+    known = {"i-c"}
+    assert newly_unhealthy(expecting(), bad, known) == "i-c is Unhealthy in Auto Scaling"
+    assert newly_unhealthy(expecting(), good, known) == ""

@@ -14,6 +14,7 @@ from pipeline.core.permissions.table import TABLE, rows_of
 PRODUCTION = EnvironmentScope(
     name="production",
     account="123456789012",
+    adopted=("web-asg",),
     security_groups=("sg-1",),
     key_pair="admin",
     roles=("arn:aws:iam::123456789012:role/web",),
@@ -36,6 +37,19 @@ FULL = replace(
     build_roles=("arn:aws:iam::123456789012:role/build",),
     build_keys=("build",),
 )
+
+
+def test_an_adopted_group_is_named_and_only_its_traffic_may_change() -> None:
+    found = statements(FULL, Role.DEPLOY)["AdoptedGroups"]
+    assert found["Action"] == [
+        "autoscaling:AttachTrafficSources",
+        "autoscaling:DetachTrafficSources",
+    ]
+    assert found["Resource"] == (
+        "arn:aws:autoscaling:eu-central-1:123456789012:"
+        "autoScalingGroup:*:autoScalingGroupName/web-asg"
+    )
+    assert "AdoptedGroups" not in statements(PLAIN, Role.DEPLOY)
 
 
 def statements(scope: Scope, *roles: Role) -> dict[str, dict[str, Any]]:

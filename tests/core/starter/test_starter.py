@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.starter.answers import Answers, Build, app_of_folder, region_of, run_of
+from pipeline.core.starter.answers import (
+    Answers,
+    Build,
+    app_of_folder,
+    check_installed,
+    region_of,
+    run_of,
+)
 from pipeline.core.starter.ci_files import adapted
 from pipeline.core.starter.files import StarterFile, compare, with_ignored
 from pipeline.core.starter.rehearsal import configuration
@@ -29,9 +36,17 @@ def test_the_region_is_that_of_the_environment() -> None:
 
 
 def test_a_program_is_its_own_command_and_a_folder_has_none() -> None:
-    assert run_of("web", "bin/server", is_folder=False) == "/opt/web/server"
-    assert run_of("web", "dist", is_folder=True) == ""
-    assert run_of("web", "", is_folder=False) == "/usr/bin/env python3 /opt/web/server.py"
+    assert run_of("web", ["bin/server"], is_file=True) == "/opt/web/server"
+    assert run_of("web", ["dist"], is_file=False) == ""
+    assert run_of("web", ["a.js", "b.js"], is_file=True) == ""
+    assert run_of("web", [], is_file=False) == "/usr/bin/env python3 /opt/web/server.py"
+
+
+def test_what_is_installed_is_a_file_or_a_folder_below_this_one() -> None:
+    assert check_installed("build/dist/") == "build/dist"
+    for path in (".", "./", "..", "../lib", "/etc", "a b", "src/unit"):
+        with pytest.raises(ValueError, match=r"folder|path"):
+            check_installed(path)
 
 
 def test_a_file_is_new_or_the_same_or_different() -> None:

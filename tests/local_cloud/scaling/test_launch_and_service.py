@@ -7,7 +7,7 @@ import pytest
 from local_cloud.scaling import attachments, launch_and_service, lifecycle, processes, requests
 from local_cloud.scaling import group as groups
 from local_cloud.scaling.errors import RefusedRequestError
-from local_cloud.scaling.model import Activity
+from local_cloud.scaling.model import Activity, Member
 from local_cloud.scaling.ports import LifecycleHook
 from tests.local_cloud.scaling.fakes import LAUNCHING, TERMINATING, Trial
 
@@ -456,3 +456,28 @@ def test_set_instance_health_has_the_words_of_aws() -> None:
         "At 2026-01-02T03:04:08Z an instance was taken out of service in response to a user "
         "health-check."
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "target"),
+    [
+        ("Pending", "InService"),
+        ("InService", "InService"),
+        ("Terminating:Wait", "Terminated"),
+        ("Detaching", "Detached"),
+        ("EnteringStandby", "Standby"),
+        ("Warmed:Pending:Wait", "Warmed:Running"),
+        ("Warmed:Stopped", "Warmed:Stopped"),
+    ],
+)
+def test_a_member_moves_to_a_steady_state(state: str, target: str) -> None:
+    member = Member(
+        instance_id="i-1",
+        instance_type="t3.micro",
+        availability_zone="us-east-1a",
+        subnet=None,
+        auto_scaling_group_name="g",
+        launched=0.0,
+        lifecycle_state=state,
+    )
+    assert lifecycle.target_state(member) == target

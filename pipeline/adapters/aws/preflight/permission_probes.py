@@ -59,6 +59,8 @@ class PermissionProber:
         from botocore.exceptions import BotoCoreError, ClientError
 
         name, arguments = REQUESTS[probe.action](launch)
+        if probe.group:
+            arguments |= {"AutoScalingGroupName": probe.group}
         client = self._clients[probe.action.partition(":")[0]]
         try:
             call(getattr(client, name), **arguments)

@@ -97,6 +97,7 @@ def group_facts(group: ObservedGroup, proposal: Proposal) -> GroupFacts:
         owner=other_owner(proposal.environment, group.tags),
         desired=group.desired,
         attached=group.attached,
+        maximum=group.maximum,
         members=frozenset(each.id for each in group.members),
         status=group.status,
         suspended=group.suspended,
@@ -111,7 +112,7 @@ def group_facts(group: ObservedGroup, proposal: Proposal) -> GroupFacts:
 def read_template_facts(ec2: EC2Client, proposal: Proposal) -> tuple[TemplateFacts, ...]:
     """Return which of the launch templates exist: of green, of blue, and of no release."""
     unused = proposal.launch.unused_name if proposal.launch else ""
-    wanted = (proposal.group(proposal.green), proposal.blue, unused)
+    wanted = (proposal.group(proposal.green), proposal.template, unused)
     found = read_templates(ec2, [name for name in wanted if name])
     document = proposal.environment
     return tuple(

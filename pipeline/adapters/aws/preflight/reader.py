@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.adapters.aws.client import IDENTITY, Clients, translate_errors
 from pipeline.adapters.aws.credentials import read_credentials
+from pipeline.adapters.aws.group_parsing import read_hold
 from pipeline.adapters.aws.images import read_image_facts
 from pipeline.adapters.aws.preflight import queries
 from pipeline.core.deploy.ports import GroupReader
@@ -46,9 +47,10 @@ NAMES = {
     "alarms": "reading the alarms",
     "permissions": "checking permissions",
     "attached": "reading what is attached to the serving group",
+    "hold": "reading the termination hooks of the serving group",
 }
 """What each query does, by the field of `Facts` that holds its result."""
-OPTIONAL = frozenset({"group_quota", "vcpus", "targets", "permissions", "attached"})
+OPTIONAL = frozenset({"group_quota", "vcpus", "targets", "permissions", "attached", "hold"})
 """Queries whose failure does not stop a deployment."""
 
 
@@ -124,6 +126,8 @@ class PreflightReader:
             found["alarms"] = self._alarms
         if blue:
             found["refreshes"] = partial(queries.read_refreshes, scaling, blue)
+        if blue and proposal.is_worker:
+            found["hold"] = partial(read_hold, scaling, blue)
         if blue and proposal.green:
             found["attached"] = partial(queries.read_attached, scaling, blue)
         return found
@@ -160,9 +164,11 @@ class PreflightReader:
         unused = {f"group {launch.unused_name}", f"launch template {launch.unused_name}"}
         if existing := sorted(unused & known):
             return PermissionFacts(existing=tuple(existing))
-        template = next((each.name for each in templates if each.name == proposal.blue), "")
+        template = next((each.name for each in templates if each.name == proposal.template), "")
         subnets = launch.subnets or _blue_subnets(proposal, groups)
-        return self._permissions(replace(launch, template=template, subnets=subnets))
+        adopted = proposal.blue if proposal.replaces_adopted else ""
+        wanted = replace(launch, template=template, subnets=subnets, adopted=adopted)
+        return self._permissions(wanted)
 
     def _subnet_query(self, proposal: Proposal, groups: Future[Any]) -> Query:
         """Return the query for the subnets of the new group.

@@ -49,7 +49,7 @@ class AllHealthy(Gate):
 
     def judge(self, wait: Wait) -> Verdict:
         """Judge whether every member is healthy, and there are enough of them."""
-        expected = wait.expected(self.release, least=wait.live_size(self.least))
+        expected = wait.expected(self.release, least=wait.size_to_reach(self.release, self.least))
         in_a_row = wait.policy.healthy_checks
         return assessment.all_healthy(expected, wait.history, in_a_row=in_a_row)
 
@@ -76,7 +76,8 @@ class AllHealthy(Gate):
 
     def listens(self, wait: Wait) -> bool:
         """Return True before the first member is healthy, unless that is due now."""
-        return polling.is_uncertain(wait.elapsed, wait.forecast) and not wait.serves(self.release)
+        uncertain = polling.is_uncertain(wait.elapsed, wait.forecast)
+        return bool(wait.place.balancers) and uncertain and not wait.serves(self.release)
 
     def is_news(self, wait: Wait, observation: Observation) -> bool:
         """Return True once a load balancer shows a healthy member."""
@@ -87,5 +88,5 @@ class AllHealthy(Gate):
 
         It takes one member to prove the release, even if blue is scaled to zero.
         """
-        least = max(1, wait.live_size(self.least) if self.least else 0)
+        least = max(1, wait.size_to_reach(self.release, self.least))
         return SizeTarget(release=self.release, least=least)

@@ -1,4 +1,4 @@
-"""The gate of `drain` and `detach`: a group has left the load balancers."""
+"""The gate of `drain` and `detach`: a group has left the load balancers, or has stopped."""
 
 from __future__ import annotations
 
@@ -11,35 +11,40 @@ from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings
 from pipeline.core.freshness import ABSENT, Write
 from pipeline.core.health import assessment
-from pipeline.core.health.verdict import Verdict
+from pipeline.core.health.verdict import Healthy, Verdict
 from pipeline.core.state.deployment import Policy
 from pipeline.core.times import format_duration
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Drained(Gate):
-    """No member of the group is a target any longer."""
+    """No member of the groups is a target any longer."""
 
-    release: str
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        object.__setattr__(self, "names", names)
 
     @property
     def releases(self) -> frozenset[str]:
-        """The one release."""
-        return frozenset({self.release})
+        """The releases of the groups."""
+        return frozenset(self.names)
 
     @property
     def contradicting(self) -> Mapping[str, tuple[Write, ...]]:
         """A group that was just attached may still be shown as detached."""
-        return {self.release: ABSENT}
+        return dict.fromkeys(self.names, ABSENT)
 
     def judge(self, wait: Wait) -> Verdict:
         """Judge whether every member has left every load balancer."""
-        return assessment.drained(wait.expected(self.release), wait.history)
+        judged = (assessment.drained(wait.expected(each), wait.history) for each in self.names)
+        return next((each for each in judged if not isinstance(each, Healthy)), Healthy())
 
     def describe(self, policy: Policy) -> str:
-        """Name the release, and how long the load balancers take."""
+        """Name the releases, and how long the load balancers take."""
         seconds = policy.delays.drain
-        return f"{self.release} drained" + (f" in {format_duration(seconds)}" if seconds else "")
+        time = f" in {format_duration(seconds)}" if seconds else ""
+        return f"{' '.join(self.names)} drained{time}"
 
     def forecast(self, timings: Timings) -> Forecast:
         """Expect the end after the longest deregistration delay."""
@@ -49,3 +54,31 @@ class Drained(Gate):
         """Observe every other second if the delay is unknown."""
         busy = polling.QUICK if wait.forecast.quiet else polling.STEADY
         return polling.interval(wait.elapsed, wait.forecast, busy=busy)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Stopped(Drained):
+    """The groups have no members any longer, not even one that a termination hook holds.
+
+    A group that also leaves load balancers for good has drained there, too.
+    """
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge whether every group is empty."""
+        judged = (assessment.stopped(wait.group(each), wait.history) for each in self.names)
+        runs = next((each for each in judged if not isinstance(each, Healthy)), None)
+        return runs or Drained.judge(self, wait)
+
+    def describe(self, policy: Policy) -> str:
+        """Name the releases, and how long a termination hook may hold an instance."""
+        seconds = policy.delays.drain
+        held = f", hook up to {format_duration(seconds)}" if seconds else ""
+        return f"{' '.join(self.names)} stopped{held}"
+
+    def forecast(self, timings: Timings) -> Forecast:
+        """Expect no time: a hook ends as soon as the work has."""
+        return Forecast()
+
+    def interval(self, wait: Wait) -> float:
+        """Observe every other second."""
+        return polling.interval(wait.elapsed, wait.forecast, busy=polling.STEADY)

@@ -73,7 +73,7 @@ class HalfHealthy(Gate):
         group = wait.observed(self.release)
         if group and not group.desired and self.release in wait.empty_before:
             return 0
-        return wait.live_size(self.other)
+        return wait.size_to_reach(self.release, self.other)
 
     def _unhealthy_at_first(self, wait: Wait) -> int:
         """Count the members that were unhealthy before the wait: the gate does not need those."""

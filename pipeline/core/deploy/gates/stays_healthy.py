@@ -55,7 +55,7 @@ class StaysHealthy(Gate):
             return Failed(reason="; ".join(wait.readings))
         if failure := wait.health.persistent_failure:
             return Failed(reason=f"a member became unhealthy while it served: {failure}")
-        least = wait.live_size(self.least)
+        least = wait.size_to_reach(self.release, self.least)
         expected = wait.expected(self.release, least=least, may_be_empty=True)
         verdict = assessment.all_healthy(expected, wait.history, in_a_row=1)
         if not isinstance(verdict, Healthy):
@@ -95,4 +95,4 @@ class StaysHealthy(Gate):
         """Grow green with blue, so that it does not take over with less than serves now."""
         if not self.least:
             return None
-        return SizeTarget(release=self.release, least=wait.live_size(self.least))
+        return SizeTarget(release=self.release, least=wait.size_to_reach(self.release, self.least))

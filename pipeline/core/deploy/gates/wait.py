@@ -11,7 +11,7 @@ from pipeline.core.health.assessment import Expected
 from pipeline.core.health.members import has_healthy_target, healthy_instances, newly_unhealthy
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.state.deployment import Place, Policy
-from pipeline.core.state.release import group_name
+from pipeline.core.state.environment import Environment
 
 KEPT_OBSERVATIONS = 3600
 """Observations that are kept: an hour of them, because a launch loop is judged over an hour."""
@@ -55,11 +55,14 @@ class MemberHistory:
 class Wait:
     """A wait at a gate; `limit` is the longest it may last, in seconds.
 
+    `document` is the environment's as the wait began.
+
     `readings` are what the gate read besides AWS's groups for the latest observation, such as the
     alarms that are firing. `empty_before` are the releases that were scaled to zero at the
     beginning.
     """
 
+    document: Environment
     place: Place
     policy: Policy
     limit: float
@@ -100,7 +103,7 @@ class Wait:
 
     def group(self, release: str) -> str:
         """Return the name of a release's group."""
-        return group_name(self.place.app, self.place.environment, release)
+        return self.document.group(release)
 
     def observed(self, release: str) -> ObservedGroup | None:
         """Return a release's group in the newest observation."""
@@ -111,6 +114,13 @@ class Wait:
         group = self.observed(release)
         return group.desired if group else 0
 
+    def size_to_reach(self, release: str, other: str) -> int:
+        """Return the live size of `other`, which a release must reach to take its traffic over.
+
+        An adopted group keeps the size that it has.
+        """
+        return 0 if release in self.document.adopted or not other else self.live_size(other)
+
     def expected(self, release: str, *, least: int = 0, may_be_empty: bool = False) -> Expected:
         """Return what a release's group is judged against."""
         return Expected(
@@ -119,6 +129,7 @@ class Wait:
             least=least,
             patience=self.policy.patience,
             may_be_empty=may_be_empty,
+            any_version=release in self.document.adopted,
         )
 
     def serves(self, release: str, observation: Observation | None = None) -> bool:

@@ -9,11 +9,11 @@ from typing import Self
 
 from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import MemberHistory, Wait
-from pipeline.core.deploy.polling import Forecast
 from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Place, Policy
+from pipeline.core.state.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,25 +32,25 @@ class GateWatcher:
         cls,
         gate: Gate,
         *,
+        document: Environment,
         place: Place,
         policy: Policy,
-        limit: float,
         known: dict[str, float],
         writes: Writes,
-        forecast: Forecast | None = None,
+        limit: float,
     ) -> Self:
         """Return the watcher of a wait that begins.
 
-        `known` maps the instances that were healthy in this deployment to the time of the first
-        observation that showed it; the wait adds to them.
+        `document` is the environment's. `known` maps the instances that were healthy in this
+        deployment to the time of the first observation that showed it; the wait adds to them.
         """
         health = MemberHistory(known=known, failures=deque(maxlen=policy.healthy_checks))
         wait = Wait(
+            document=document,
             place=place,
             policy=policy,
             limit=limit,
             health=health,
-            forecast=forecast or Forecast(),
         )
         return cls(gate=gate, wait=wait, writes=writes)
 
