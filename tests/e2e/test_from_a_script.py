@@ -85,7 +85,7 @@ def test_a_service_of_the_shell_recipe_moves_without_a_failed_request(
     groups = testbed.cloud.aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
     assert f"web-{old}" not in {each["AutoScalingGroupName"] for each in groups}
     document = json.loads((folder / ".ami-pipeline/environments/production.json").read_text())
-    assert document["content"]["serving"] == "r000001"
+    assert document["content"]["serving"] == "r000002", "r000001 is the adopted group"
     count = sum(line.startswith(TOOLS) for block in blocks for line in block.splitlines())
     print(f"{count} commands, {[round(each) for each in seconds]} s")  # noqa: T201
 
