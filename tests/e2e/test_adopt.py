@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * LONGEST)]
 PAUSES = '[promote]\nsoak = "10s"\nobserve = "10s"\n'
-PAGE = REPOSITORY / "docs/guide/adopt-a-running-group.md"
+PAGE = REPOSITORY / "docs/guide/adopt.md"
 GROUP = "web-asg"
 SCRIPT = "#!/bin/sh\nset -f\ntest \"${unset}\" = ''\n"
 """User data that would fail inside the module's own script, which has `set -u`."""
