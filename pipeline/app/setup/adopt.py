@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pipeline.adapters.aws.client import Clients
@@ -28,7 +29,7 @@ from pipeline.core.adoption.record import (
     require_undoable,
 )
 from pipeline.core.adoption.toml_text import environment_toml
-from pipeline.core.errors import ConfigurationError, RefusedError
+from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange
 
@@ -123,7 +124,9 @@ def require_other_environments(app: Application, request: AdoptRequest) -> None:
     for name in app.settings.environments:
         if name == request.environment:
             continue
-        document = EnvironmentReader(app=app, environment=name).document()
+        document = Environment(app="", environment=name, account="", region="")
+        with suppress(PipelineError):  # A damaged document is that environment's problem.
+            document = EnvironmentReader(app=app, environment=name).document()
         if document.release_at(request.group) in document.adopted:
             what = f"is adopted by {name}"
             raise RefusedError(f"group {request.group}", what, commands.status(name))
@@ -133,7 +136,12 @@ def _prepared(
     leased: LeasedEnvironment, request: AdoptRequest, running: RunningGroup, found: Adoption
 ) -> Adopted:
     reader, document = leased.reader, leased.document()
-    seen = reader.groups.observe([request.group], (), activities=()).groups.get(request.group)
+    observation = reader.groups.observe([request.group], (), activities=())
+    if observation.unreadable:
+        again = commands.adopt(request.environment, request.group)
+        lines = "\n".join(observation.unreadable)
+        raise RefusedError(f"reading the group {request.group}", lines, again)
+    seen = observation.groups.get(request.group)
     if document.serving and document.release_at(request.group) == document.serving:
         record = document.releases[document.serving]
         return Adopted(environment=request.environment, found=found, record=record, known=True)

@@ -77,6 +77,10 @@ def test_a_group_is_adopted_once_and_forgotten_again(
     assert told == "nothing to do: web is already r000001, which serves\n"
     assert path.read_text() == text
 
+    assert run(["adopt", "-e", "staging", "--group", "web", "--yes"]) == 3
+    assert "group web:\n  is adopted by production\n" in capsys.readouterr().err
+    assert path.read_text() == text
+
     assert run(["adopt", "-e", "production", "--undo", "--yes"]) == 0
     assert "web is not adopted any more, and serves as before" in capsys.readouterr().out
     recorded = document(project)
