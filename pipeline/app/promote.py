@@ -325,8 +325,7 @@ class Promotion:
         keep = self._reader.policy.keep != 0 and self.kind is not Kind.ROLLBACK
         blue = document.serving
         warm = [name for name in document.releases if name != blue]
-        adopted, green = document.adopted, deployment.green
-        return promotion(blue, green, warm=warm, keep=keep, adopted=adopted, how=how)
+        return promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
 
     def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
         """Plan the launch of green; refuses a plan that changes any other group.

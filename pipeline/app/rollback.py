@@ -46,7 +46,11 @@ from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.health.serving import Condition
 from pipeline.core.health.traffic_sources import attach
-from pipeline.core.preflight.attachment_checks import Attachments, require_confirmed
+from pipeline.core.preflight.attachment_checks import (
+    REQUIRED_OF_ADOPTED,
+    Attachments,
+    require_confirmed,
+)
 from pipeline.core.state.deployment import Deployment, Kind, Place, Result, result_of
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
@@ -131,8 +135,13 @@ def unusable(document: Environment, release: str, observation: Observation) -> s
     group = document.group(release)
     if not is_usable(observation, group):
         return f"the group of {release} was deleted"
-    if release in document.adopted and not observation.groups[group].desired:
-        return f"the adopted group {group} has no instances, and ami-pipeline does not resize it"
+    if release not in document.adopted:
+        return ""
+    seen, where = observation.groups[group], f"the adopted group {group}"
+    if not seen.desired:
+        return f"{where} has no instances, and ami-pipeline does not resize it"
+    if suspended := [each for each in REQUIRED_OF_ADOPTED if each in seen.suspended]:
+        return f"{where} has suspended processes ({', '.join(suspended)})"
     return ""
 
 
@@ -261,8 +270,7 @@ class Rollback:
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
-        adopted, how = self.leased.document().adopted, reconciler.manner
-        phases = rollback(deployment.green, deployment.blue, fleet, adopted=adopted, how=how)
+        phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
         policy = self.leased.reader.policy
         return PlanPreview(deployment=deployment, phases=phases, policy=policy)
 

@@ -31,7 +31,7 @@ def _show_all(context: Context) -> int:
     """Print one line for each environment; 3 if one could not be read."""
     from datetime import UTC, datetime
 
-    from pipeline.app.overview import overview
+    from pipeline.app.housekeeping.overview import overview
     from pipeline.core.errors import RefusedError
     from pipeline.ui.housekeeping.overview import overview_document, overview_text
     from pipeline.ui.results import as_json

@@ -28,7 +28,8 @@ def format_request(deployment: Deployment) -> str:
 
 def _replaced(deployment: Deployment) -> str:
     if deployment.blue:
-        return f", replacing {deployment.blue}"
+        group = f" ({one_line(deployment.adopted.name)})" if deployment.adopted else ""
+        return f", replacing {deployment.blue}{group}"
     first = deployment.green == "r000001"
     return " as the first release" if first else " while no managed release serves"
 
@@ -152,7 +153,8 @@ def _fix(deployment: Deployment) -> str:
 
 def left_adopted(deployment: Deployment) -> AdoptedGroup | None:
     """Return the adopted group that a deployment replaced: it stays, detached."""
-    return deployment.adopted if succeeded(deployment) else None
+    replaced = serves(deployment) == deployment.green not in {"", deployment.blue}
+    return deployment.adopted if replaced else None
 
 
 def format_adopted(deployment: Deployment) -> str:

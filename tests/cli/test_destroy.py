@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.app.destroy import Confirm
+from pipeline.app.housekeeping.destroy import Confirm
 from pipeline.cli.main import run
 from pipeline.core.state.deployment import Deployment, Kind
 from pipeline.core.state.environment import Environment, ReleaseRecord
@@ -63,7 +63,7 @@ def test_without_a_terminal_the_name_must_be_passed(capsys: Captured) -> None:
 def test_a_destroy_begins_only_after_the_name_is_typed(
     typed: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setattr("pipeline.app.destroy.destroy", destroyed)
+    monkeypatch.setattr("pipeline.app.housekeeping.destroy.destroy", destroyed)
     monkeypatch.setattr("sys.stdin", Terminal(typed))
     assert run(["destroy", "-e", "staging"]) == code
     said = capsys.readouterr()
@@ -74,6 +74,6 @@ def test_a_destroy_begins_only_after_the_name_is_typed(
 def test_the_option_confirms_without_a_question(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setattr("pipeline.app.destroy.destroy", destroyed)
+    monkeypatch.setattr("pipeline.app.housekeeping.destroy.destroy", destroyed)
     assert run(["destroy", "-e", "staging", "--confirm", "staging"]) == 0
     assert "type staging" not in capsys.readouterr().err

@@ -177,6 +177,7 @@ Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read|prune]
 
 Options:
   -e, --environment NAME  Limit the policy to this environment (default: all).
+  --group NAME            Also attach and detach this adopted group.
   -h, --help              Show this message and exit.
 """,
     "doctor": """\

@@ -21,10 +21,14 @@ RAISED = {
 } | {"Finding"}
 NEEDS_A_STATE = {"recover", "abort", "promote", "rollback"}
 IN_FLIGHT = {
+    "app/abort.py require_before_retirement recover",
     "app/environment/interrupted.py require_allowed recover",
+    "app/housekeeping/destroy.py require_destroyable recover",
+    "core/adoption/record.py require_undoable abort",
     "core/deploy/reconciler.py _await_deletions recover",
 }
-"""The errors that only exist while a deployment is in flight, which `recover` finishes."""
+"""The errors that exist only while a deployment is in flight, which `recover` finishes, or while a
+failed release is kept, which `abort` removes."""
 
 
 @functools.cache
@@ -70,7 +74,7 @@ def name_of(function: ast.expr) -> str:
     return ""
 
 
-def test_only_a_deployment_in_flight_has_recover_for_its_whole_remedy() -> None:
+def test_only_an_unfinished_deployment_has_recover_or_abort_for_its_whole_remedy() -> None:
     found = {f"{place} {name}" for place, name in whole_remedies() if name in NEEDS_A_STATE}
     assert found == IN_FLIGHT
 

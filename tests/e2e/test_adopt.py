@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * LONGEST)]
 PAUSES = '[promote]\nsoak = "10s"\nobserve = "10s"\n'
-PAGE = REPOSITORY / "docs/guide/adopt-a-running-group.md"
+PAGE = REPOSITORY / "docs/guide/adopt.md"
 GROUP = "web-asg"
 SCRIPT = "#!/bin/sh\nset -f\ntest \"${unset}\" = ''\n"
 """User data that would fail inside the module's own script, which has `set -u`."""
@@ -45,7 +45,7 @@ def site(testbed: CloudTestbed) -> Site:
 
 @pytest.fixture
 def fast_site(tmp_path: Path) -> Iterator[Site]:
-    with build_fast_testbed(tmp_path) as testbed:
+    with build_fast_testbed(tmp_path, speed=10) as testbed:
         yield unconfigured(testbed, "application", "classic")
 
 

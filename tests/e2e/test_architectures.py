@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.site import LONGEST
+from tests.e2e.site import LONGEST, wait_for_exit
 
 if TYPE_CHECKING:
     from tests.e2e.site import Site
     from tests.e2e.testbed import CloudTestbed
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * LONGEST)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(5 * LONGEST)]
 VERSION = "3.0.0"
 ARM = """\
 source "amazon-ebs" "arm" {
@@ -53,7 +53,7 @@ def test_an_environment_gets_the_image_that_its_instance_type_needs(testbed: Clo
     site = testbed.site("both", "classic", keep_previous="next")
     two_builds(site)
     site.project.edit("pipeline.toml", "[bake]\n", '[bake]\nregions = ["us-west-2"]\n')
-    baked = site.project.bake(VERSION)
+    baked = wait_for_exit(site.project.start("--output", "json", "bake", "--version", VERSION))
     assert baked.code == 0, baked.err
     images = [baked.document, *baked.document["others"]]
     assert [each["architecture"] for each in images] == ["x86_64", "arm64"]
@@ -69,7 +69,9 @@ def test_an_environment_gets_the_image_that_its_instance_type_needs(testbed: Clo
     run_on(site, "t4g.micro")
     refused = site.promote("--image", intel)
     assert refused.code == 3, refused.err
-    assert f"image {intel}: is built for x86_64, but t4g.micro runs arm64" in refused.err
+    error = refused.document["error"]
+    assert error["where"] == f"image {intel}"
+    assert error["what"] == "is built for x86_64, but t4g.micro runs arm64"
     with site.under_load():
         done = site.promote("--image", VERSION)
     assert done.code == 0, done.err

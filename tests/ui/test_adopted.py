@@ -76,6 +76,27 @@ def test_before_the_first_promotion_it_serves() -> None:
     assert DELETE not in text
 
 
+@pytest.mark.parametrize(
+    ("kind", "green"),
+    [(Kind.RETIRE, "r000123"), (Kind.ABORT, "r000124"), (Kind.DESTROY, "r000123")],
+)
+def test_a_group_that_still_serves_is_not_said_to_be_detached(kind: Kind, green: str) -> None:
+    result = Result.ROLLED_BACK if kind is Kind.ABORT else Result.PROMOTED
+    deployment = Deployment(
+        id="d",
+        kind=kind,
+        environment="production",
+        green=green,
+        blue="r000123",
+        began="2026-01-04T03:00:00+00:00",
+        by=ADA,
+        adopted=BY_HAND,
+        outcome=Outcome(result=result),
+    )
+    assert DELETE not in outcome_text(deployment, 200)
+    assert outcome_text(deployment, 200).startswith("r000123 ")
+
+
 @pytest.mark.parametrize("result", list(Result))
 def test_the_summary_of_the_first_promotion_tells_the_same(result: Result) -> None:
     deployment = Deployment(
@@ -91,6 +112,7 @@ def test_the_summary_of_the_first_promotion_tells_the_same(result: Result) -> No
     )
     text, document = outcome_text(deployment, 200), outcome_document(deployment)
     replaced = result is Result.PROMOTED
+    assert "replacing r000123 (web-asg)" in text
     assert (f"removal    {DELETE}" in text.splitlines()) is replaced
     assert ("CloudFormation stack shop" in text) is replaced
     assert (document["adopted"] is not None) is replaced

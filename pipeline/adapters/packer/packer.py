@@ -26,6 +26,7 @@ from pipeline.adapters.packer.build_locks import log_of
 from pipeline.adapters.packer.build_names import BuildNames
 from pipeline.adapters.packer.inspection import parse_inspection, read_manifest
 from pipeline.adapters.packer.masked_names import unmasked_template
+from pipeline.adapters.packer.source_filters import readable_filters
 from pipeline.adapters.packer.stream import Stream, StreamReader
 from pipeline.adapters.packer.template_source import (
     TemplateSource,
@@ -37,7 +38,6 @@ from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.builds import expected_builds
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
 from pipeline.core.bake.remedies import init_remedy, machine_remedy
-from pipeline.core.bake.source_filters import readable_filters
 from pipeline.core.bake.template_remedies import (
     is_missing_plugin,
     is_of_template,

@@ -56,8 +56,8 @@ class LeasedEnvironment:
             blue=blue,
             began=today,
             by=runner(self.reader.app.environ),
-            worker=self.reader.is_worker,
             adopted=self.document().adopted_group(blue),
+            worker=self.reader.is_worker,
         )
 
     def ledger(self, deployment: Deployment) -> StoreLedger:

@@ -269,6 +269,7 @@ class EnvironmentReader:
         serving = document.releases.get(document.serving)
         ids = {each.ami_id for each in document.retired}
         ids |= {serving.release.ami_id} if serving else set()
+        ids -= {""}  # An adopted release whose image is unknown.
         found = Ec2Images(self.clients).usable(self.app.settings.region, sorted(ids))
         bad = (each.id for each in found if each.tags.get(STATUS_TAG) == ImageStatus.QUARANTINED)
         return ImageStates(

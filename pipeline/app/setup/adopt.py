@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pipeline.adapters.aws.client import Clients
@@ -20,13 +21,15 @@ from pipeline.core.adoption.model import Adoption, RunningGroup
 from pipeline.core.adoption.record import (
     Adopted,
     adopted_release,
+    describe,
     differences,
+    require_balancer,
     require_free,
     require_serves,
     require_undoable,
 )
 from pipeline.core.adoption.toml_text import environment_toml
-from pipeline.core.errors import ConfigurationError, RefusedError
+from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange
 
@@ -66,7 +69,10 @@ def adopt(
     running = _running(app, request.group)
     found = adoption(running)
     tables, text = "", ""
-    if request.environment not in app.settings.environments:
+    differs: tuple[InputChange, ...] = ()
+    if request.environment in app.settings.environments:
+        differs = _differences(app, request, found)
+    else:
         tables = environment_toml(request.environment, found)
         app, text = _configured(app, request, found, tables)
     require_other_environments(app, request)
@@ -80,7 +86,7 @@ def adopt(
         require(session.reader, leased.document())
         with app.interrupts.heard():
             made = _prepared(leased, request, running, found)
-            made = replace(made, tables=tables)
+            made = replace(made, tables=tables, differs=differs)
             if made.known:
                 return made
             if not confirm(made):
@@ -118,7 +124,9 @@ def require_other_environments(app: Application, request: AdoptRequest) -> None:
     for name in app.settings.environments:
         if name == request.environment:
             continue
-        document = EnvironmentReader(app=app, environment=name).document()
+        document = Environment(app="", environment=name, account="", region="")
+        with suppress(PipelineError):  # A damaged document is that environment's problem.
+            document = EnvironmentReader(app=app, environment=name).document()
         if document.release_at(request.group) in document.adopted:
             what = f"is adopted by {name}"
             raise RefusedError(f"group {request.group}", what, commands.status(name))
@@ -128,29 +136,42 @@ def _prepared(
     leased: LeasedEnvironment, request: AdoptRequest, running: RunningGroup, found: Adoption
 ) -> Adopted:
     reader, document = leased.reader, leased.document()
-    seen = reader.groups.observe([request.group], (), activities=()).groups.get(request.group)
+    observation = reader.groups.observe([request.group], (), activities=())
+    if observation.unreadable:
+        again = commands.adopt(request.environment, request.group)
+        lines = "\n".join(observation.unreadable)
+        raise RefusedError(f"reading the group {request.group}", lines, again)
+    seen = observation.groups.get(request.group)
     if document.serving and document.release_at(request.group) == document.serving:
         record = document.releases[document.serving]
         return Adopted(environment=request.environment, found=found, record=record, known=True)
+    require_balancer(found, document, is_worker=reader.is_worker)
     require_serves(seen, document, request.group, reader.balancers)
     assert seen is not None  # noqa: S101 - require_serves refuses a group that is gone
-    differs = _differences(reader, found)
-    if differs and not request.keep_configuration:
-        raise _differs(request, differs)
     image = read_image(reader.clients, reader.app.settings.region, running)
     record = adopted_release(document, found, seen, image, reader.pace.today())
-    return Adopted(environment=request.environment, found=found, record=record, differs=differs)
+    return Adopted(environment=request.environment, found=found, record=record)
 
 
-def _differences(reader: EnvironmentReader, found: Adoption) -> tuple[InputChange, ...]:
-    settings = reader.app.settings.environment(reader.environment)
+def _differences(
+    app: Application, request: AdoptRequest, found: Adoption
+) -> tuple[InputChange, ...]:
+    """Return where the configuration is not as the group is; raises RefusedError if it must be."""
+    reader = EnvironmentReader(app=app, environment=request.environment)
+    settings = app.settings.environment(request.environment)
     configured = {key: getattr(settings, key) for key in found.settings}
-    inputs = reader.app.settings.terraform_for(reader.environment).inputs
-    return differences(found, configured, inputs, reader.balancers)
+    inputs = app.settings.terraform_for(request.environment).inputs
+    named = settings.load_balancers or settings.target_groups
+    differs = differences(found, configured, inputs, reader.balancers if named else ())
+    document = reader.document()
+    is_known = document.serving and document.release_at(request.group) == document.serving
+    if differs and not (request.keep_configuration or is_known):
+        raise _differs(request, differs)
+    return differs
 
 
 def _differs(request: AdoptRequest, differs: tuple[InputChange, ...]) -> RefusedError:
-    lines = (f"{each.name} is {each.before!r}; the group has {each.after!r}" for each in differs)
+    lines = map(describe, differs)
     anyway = commands.adopt(request.environment, request.group, "--keep-configuration")
     return RefusedError(
         f"[environments.{request.environment}]",

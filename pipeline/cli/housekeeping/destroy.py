@@ -31,7 +31,7 @@ def destroy(context: Context, environment: str, typed: str | None, *, with_traff
 
     The network, the load balancers, the images and the history stay.
     """
-    from pipeline.app.destroy import destroy as run
+    from pipeline.app.housekeeping.destroy import destroy as run
 
     if typed not in {None, environment}:
         raise click.UsageError(f"--confirm {typed} is not the environment {environment}.")

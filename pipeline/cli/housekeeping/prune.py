@@ -27,8 +27,8 @@ def prune(context: Context, *, plan_only: bool, yes: bool) -> int:
     """
     from datetime import UTC, datetime
 
-    from pipeline.app.prune import plan_prune
-    from pipeline.app.prune import prune as run
+    from pipeline.app.housekeeping.prune import plan_prune
+    from pipeline.app.housekeeping.prune import prune as run
     from pipeline.ui.housekeeping import prune as ui
     from pipeline.ui.results import as_json
 

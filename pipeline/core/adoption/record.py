@@ -77,6 +77,26 @@ def require_free(document: Environment, group: str) -> None:
     raise RefusedError(f"group {group}", what, commands.status(name))
 
 
+def require_balancer(found: Adoption, document: Environment, *, is_worker: bool) -> None:
+    """Raise RefusedError for a group without a load balancer, or an environment without one.
+
+    Such a group works while it runs. The pipeline would have to stop it, and never resizes it.
+    """
+    if not is_worker and any(found.settings.get(each) for each in _BALANCERS):
+        return
+    options = {"region": document.region, "auto-scaling-group-name": found.group}
+    sizes = {"min-size": "0", "max-size": "0", "desired-capacity": "0"}
+    stop = commands.aws("autoscaling", "update-auto-scaling-group", {**options, **sizes})
+    plan = commands.adopt(document.environment, found.group, "--plan")
+    raise RefusedError(
+        f"group {found.group}",
+        "receives traffic from no load balancer of the environment: it works while it runs, and "
+        "ami-pipeline never stops a group that it did not create",
+        f"add the tables of {plan}; then: {commands.promote(document.environment)}; "
+        f"then stop it: {stop}",
+    )
+
+
 def require_serves(
     seen: ObservedGroup | None, document: Environment, group: str, balancers: Iterable[Balancer]
 ) -> None:
@@ -137,6 +157,17 @@ def _differences(
             before = _plain(given.get(key))
             if key not in _IGNORED and before != _plain(value):
                 yield InputChange(name=prefix + key, before=before, after=_plain(value))
+
+
+def describe(change: InputChange) -> str:
+    """Return a difference on one line; a long value, such as user data, is not shown."""
+    before, after = repr(change.before), repr(change.after)
+    if max(len(before), len(after)) > _LONGEST:
+        return f"{change.name} differs"
+    return f"{change.name} is {before}; the group has {after}"
+
+
+_LONGEST: Final = 100
 
 
 def _plain(value: Any) -> Any:

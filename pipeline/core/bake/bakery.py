@@ -23,7 +23,6 @@ from pipeline.core.bake.cleanup import (
     CleanupScope,
     clean_up,
     describe_cleanup,
-    is_rejected,
     only_images,
     was_good,
 )
@@ -43,7 +42,7 @@ from pipeline.core.bake.model import (
     ObservedImage,
     Template,
 )
-from pipeline.core.bake.plan import BakePlan, as_tagged
+from pipeline.core.bake.plan import BakePlan
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.bake.regions import (
     check_architectures,
@@ -53,6 +52,7 @@ from pipeline.core.bake.regions import (
     template_regions,
     used_regions,
 )
+from pipeline.core.bake.unchanged import unchanged_images
 from pipeline.core.bake.variables import accepted, offered, run_tags
 from pipeline.core.bake.verification import (
     architecture_problems,
@@ -60,7 +60,6 @@ from pipeline.core.bake.verification import (
     by_architecture,
     ids_by_region,
     image_problems,
-    is_finished,
     made_images,
 )
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
@@ -68,7 +67,6 @@ from pipeline.core.events import Message, Report
 from pipeline.core.freshness import Clock, read_until
 from pipeline.core.image import (
     ARCHITECTURES_TAG,
-    FINGERPRINT_TAG,
     NO_ITEMS,
     STATUS_TAG,
     Image,
@@ -115,60 +113,17 @@ class Bakery:
         )
 
     def _unchanged(self, plan: BakePlan) -> _Baked | None:
-        """Return the newest good images of this fingerprint that exist in every region.
-
-        There is one of each architecture that a bake of this fingerprint made.
-        """
-        request = plan.request
-        if request.source is None:
+        if plan.request.source is None:
             self._report_message(
                 "no [bake.source]: baking, because a newer source image cannot be detected"
             )
             return None
-        if request.force:
+        found = () if plan.request.force else unchanged_images(self.images, self.records, plan)
+        if not found:
             return None
-        finished: dict[str, Image] = {}
-        for candidate in self._candidates(plan):
-            observed = self._in_all_regions(request, candidate)
-            if candidate.architecture in finished or not is_finished(observed):
-                continue
-            finished[candidate.architecture] = as_tagged(plan.image_of(observed), candidate)
-            several = candidate.tags.get(ARCHITECTURES_TAG) or candidate.architecture
-            if finished.keys() >= {*several.split(" ")}:
-                images = [finished[name] for name in sorted(several.split(" "), reverse=True)]
-                ids = " and ".join(each.id for each in images)
-                were = "were" if len(images) > 1 else "was"
-                self._report_message(f"nothing changed since {ids} {were} baked")
-                return tuple(images), BakeOrigin.UNCHANGED, None
-        return None
-
-    def _candidates(self, plan: BakePlan) -> Iterator[ObservedImage]:
-        """Yield the good images of this fingerprint, newest first, by their tags and records.
-
-        Neither decides alone: a tag may not be visible yet, and another store has no record.
-        """
-        region = plan.request.region
-        wanted = {FINGERPRINT_TAG: plan.fingerprint, STATUS_TAG: ImageStatus.GOOD}
-        recorded = {image.id: image for image in self.records.all(plan.request.app) if image.id}
-        same = {id_ for id_, image in recorded.items() if image.fingerprint == plan.fingerprint}
-        found = {image.id: image for image in self.images.owned(region, wanted)}
-        for id_ in same - set(found):
-            seen = self.images.find(region, id_)
-            if seen and recorded[id_].status is ImageStatus.GOOD and not is_rejected(seen):
-                found[id_] = seen
-        for image in sorted(found.values(), key=lambda image: image.created, reverse=True):
-            record = recorded.get(image.id)
-            if record is None or record.status is not ImageStatus.QUARANTINED:
-                yield image
-
-    def _in_all_regions(
-        self, request: BakeRequest, image: ObservedImage
-    ) -> dict[str, ObservedImage | None]:
-        copies = {
-            region: next(iter(self.images.named(region, image.name)), None)
-            for region in request.all_regions[1:]
-        }
-        return {request.region: image, **copies}
+        ids, were = " and ".join(each.id for each in found), "were" if len(found) > 1 else "was"
+        self._report_message(f"nothing changed since {ids} {were} baked")
+        return found, BakeOrigin.UNCHANGED, None
 
     def _adopted(self, plan: BakePlan, *, beside: bool = False) -> _Baked | None:
         """Clean up after killed bakes; return a finished image of theirs that fits the request.

@@ -161,8 +161,7 @@ class Deployer:
 
     def _way_back(self, fleet: Fleet) -> list[Phase]:
         blue, green = self.deployment.blue, self.deployment.green
-        adopted, how = self._ledger.read().adopted, self.reconciler.manner
-        phases = rollback(blue, green, fleet, adopted=adopted, how=how)
+        phases = rollback(blue, green, fleet, self.reconciler.manner)
         if self.deployment.keep_failed:
             return [phase for phase in phases if not phase.has(DELETES)]
         return phases

@@ -38,19 +38,23 @@ from pipeline.core.validation.phases import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manner:
-    """How groups take over from each other: workers have no load balancers, and may not overlap."""
+    """How groups take over from each other: workers have no load balancers, and may not overlap.
+
+    `adopted` are the releases whose groups are never deleted.
+    """
 
     worker: bool = False
     overlap: bool = True
+    adopted: AbstractSet[str] = frozenset()
 
 
 ENTRIES: Final = Manner()
 """Groups behind load balancers."""
 
 
-def manner_of(place: Place, policy: Policy) -> Manner:
+def manner_of(place: Place, policy: Policy, adopted: AbstractSet[str]) -> Manner:
     """Return how groups take over from each other in an environment."""
-    return Manner(worker=place.is_worker, overlap=policy.overlap)
+    return Manner(worker=place.is_worker, overlap=policy.overlap, adopted=adopted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +81,20 @@ class Phase:
 
 
 def promotion(
-    blue: str,
-    green: str,
-    *,
-    warm: Iterable[str] = (),
-    keep: bool = False,
-    adopted: AbstractSet[str] = frozenset(),
-    how: Manner = ENTRIES,
+    blue: str, green: str, *, warm: Iterable[str] = (), keep: bool = False, how: Manner = ENTRIES
 ) -> list[Phase]:
     """Return the phases that put `green` into service in place of `blue` (empty: of nothing).
 
     `warm` are detached groups of earlier deployments. They stay until green is in service: a
-    rollback of blue would need them. `keep` leaves blue warm for a rollback of green. `adopted`
-    groups are never deleted.
+    rollback of blue would need them. `keep` leaves blue warm for a rollback of green.
     """
     if how.worker:
-        return _promotion_of_workers(blue, green, warm=warm, keep=keep, overlap=how.overlap)
+        return _promotion_of_workers(blue, green, warm=warm, keep=keep, how=how)
     blues, spare = frozenset({blue} - {""}), frozenset(warm)
     beside = Fleet(serving=blues, detached=spare | {green})
     both = beside.serve(green)
     over = Fleet(serving=frozenset({green}), detached=spare | blues)
-    stays = (blues if keep else frozenset()) | (over.detached & adopted)
+    stays = (blues if keep else frozenset()) | (over.detached & how.adopted)
     end = Fleet(serving=frozenset({green}), detached=stays)
     # fmt: off
     table = [
@@ -114,7 +111,7 @@ def promotion(
 
 
 def _promotion_of_workers(
-    blue: str, green: str, *, warm: Iterable[str], keep: bool, overlap: bool
+    blue: str, green: str, *, warm: Iterable[str], keep: bool, how: Manner
 ) -> list[Phase]:
     """Return the phases of a service without load balancers: a group serves while it runs.
 
@@ -124,8 +121,9 @@ def _promotion_of_workers(
     over = Fleet(serving=frozenset({green}), detached=spare | blues)
     both = Fleet(serving=blues | {green}, detached=spare)
     none = Fleet(detached=both.all)
-    end = Fleet(serving=frozenset({green}), detached=blues if keep else frozenset())
-    beside, least = (both, blue) if overlap else (over, "")
+    stays = (blues if keep else frozenset()) | (over.detached & how.adopted)
+    end = Fleet(serving=frozenset({green}), detached=stays)
+    beside, least = (both, blue) if how.overlap else (over, "")
     # fmt: off
     table = [
         Phase("drain",   none,  Stopped(blue),                      ROLL_BACK | ALONE | DRAINS),
@@ -137,23 +135,16 @@ def _promotion_of_workers(
         Phase("retire",  end,   Deleted(over.all - end.all),        HOLD | DELETES),
     ]
     # fmt: on
-    rows = table[1:] if overlap else [*table[:3], *table[5:]]
+    rows = table[1:] if how.overlap else [*table[:3], *table[5:]]
     return [phase for phase in rows if blue or not phase.has(ALONE)]
 
 
-def rollback(
-    blue: str,
-    green: str,
-    fleet: Fleet,
-    *,
-    adopted: AbstractSet[str] = frozenset(),
-    how: Manner = ENTRIES,
-) -> list[Phase]:
+def rollback(blue: str, green: str, fleet: Fleet, how: Manner = ENTRIES) -> list[Phase]:
     """Return the phases from any fleet on the way of a promotion back to `blue` without `green`.
 
     A blue that served all along need not be completely healthy: the pipeline did not change it.
     It only grows where it is smaller than a green that serves. Without a blue or a green, the
-    group was deleted outside the pipeline, and its phase is left out. An `adopted` green stays.
+    group was deleted outside the pipeline, and its phase is left out. An adopted green stays.
     """
     served = blue in fleet.serving
     back = HalfHealthy(blue, other=green) if served else AllHealthy(blue, least=green)
@@ -162,7 +153,7 @@ def rollback(
     alone = replace(
         restored, serving=restored.serving - greens, detached=restored.detached | greens
     )
-    unwanted = greens - adopted
+    unwanted = greens - how.adopted
     end = replace(alone, detached=alone.detached - unwanted)
     leaves = Stopped(green) if how.worker else Drained(green)
     # fmt: off
@@ -180,19 +171,14 @@ def rollback(
     return [phase for phase in table if not any(phase.has(trait) for trait in absent)]
 
 
-def takeover(
-    blue: str,
-    green: str,
-    *,
-    warm: Sequence[str],
-    adopted: AbstractSet[str] = frozenset(),
-    how: Manner = ENTRIES,
-) -> list[Phase]:
+def takeover(blue: str, green: str, *, warm: Sequence[str], how: Manner = ENTRIES) -> list[Phase]:
     """Return the phases that let `green` serve where `blue` was deleted: there is no way back."""
     want = Fleet(serving=frozenset({green}), detached=frozenset(warm) | {blue})
     return [
         Phase("attach", want, AllHealthy(green), HOLD | RESTORES),
-        *decision(promotion(blue, green, warm=warm, adopted=adopted - {blue}, how=how)),
+        *decision(
+            promotion(blue, green, warm=warm, how=replace(how, adopted=how.adopted - {blue}))
+        ),
     ]
 
 
@@ -203,16 +189,16 @@ def removal(serving: str, others: Iterable[str], unwanted: Iterable[str]) -> lis
     return [Phase("retire", want, Deleted(deleted), HOLD | DELETES)]
 
 
-def destruction(unwanted: Iterable[str], *, keeps: str = "", how: Manner = ENTRIES) -> list[Phase]:
+def destruction(unwanted: Iterable[str], how: Manner = ENTRIES, *, keeps: str = "") -> list[Phase]:
     """Return the phases that drain and delete groups, also a serving one: a person confirmed it.
 
     `keeps` is the adopted release that serves, if one does.
     """
     deleted = frozenset(unwanted)
     want = Fleet(serving=frozenset({keeps} - {""}), detached=deleted)
-    gate = Stopped(*sorted(deleted)) if how.worker else Drained(*sorted(deleted))
+    drain = Stopped(*sorted(deleted)) if how.worker else Drained(*sorted(deleted))
     return [
-        Phase("drain", want, gate, HOLD | DRAINS),
+        Phase("drain", want, drain, HOLD | DRAINS),
         *removal(keeps, deleted, deleted),
     ]
 

@@ -63,7 +63,7 @@ class Reconciler:
     @property
     def manner(self) -> Manner:
         """How groups take over from each other."""
-        return manner_of(self.place, self.policy)
+        return manner_of(self.place, self.policy, self.ledger.read().adopted)
 
     def apply(self, phase: Phase) -> None:
         """Make the calls that lead to a phase's fleet; its gate waits for the effect.
@@ -215,6 +215,7 @@ class Reconciler:
             missing = self._missing(release, seen)
             attached = [each for each in self.place.balancers_of(release) if each not in missing]
             runs = self.place.is_worker and seen is not None and seen.maximum > 0
+            runs = runs and release not in document.adopted  # only its owner stops it
             if not (attached or runs) or not self._may_change(release, observation):
                 continue
             self._require_serving(phase, releases, leaving=release)

@@ -91,8 +91,7 @@ def plan_recovery(
         dead=dead, document=document, place=observer.place, policy=policy
     )
     if dead.kind is Kind.DESTROY:
-        kept, unwanted = kept_serving(document), removable(document)
-        phases = destruction(unwanted, keeps=kept, how=interrupted.how)
+        phases = destruction(removable(document), interrupted.how, keeps=kept_serving(document))
         return RecoveryPlan(phases=phases, success=removal_result(dead.kind))
     if dead.kind in {Kind.ABORT, Kind.RETIRE}:
         return _plan_removal(observer, interrupted)
@@ -203,7 +202,7 @@ class InterruptedDeployment:
             return self.plan_clearance(observation)
         if dead.warm and green:
             return RecoveryPlan(
-                phases=rollback(dead.green, dead.blue, fleet, adopted=self._adopted),
+                phases=rollback(dead.green, dead.blue, fleet, self.how),
                 success=Result.PROMOTED,
             )
         if self._decided and (not blue or self._half_healthy(observation)):
@@ -211,7 +210,7 @@ class InterruptedDeployment:
         if not self._decided and (phases := self._continuation(observation, back=back)):
             return RecoveryPlan(phases=phases, success=Result.PROMOTED)
         return RecoveryPlan(
-            phases=rollback(dead.blue, dead.green, fleet, adopted=self._adopted, how=self.how),
+            phases=rollback(dead.blue, dead.green, fleet, self.how),
             success=Result.ROLLED_BACK,
             undecided=self._decided,
             undone=self._undone,
@@ -228,8 +227,7 @@ class InterruptedDeployment:
         dead = self.dead
         lost_blue = bool(dead.blue) and not self._usable(dead.blue, observation)
         if lost_blue and self._usable(dead.green, observation):
-            others, adopted = self._others, self._adopted
-            return takeover(dead.blue, dead.green, warm=others, adopted=adopted, how=self.how)
+            return takeover(dead.blue, dead.green, warm=self._others, how=self.how)
         proven = not back and self._is_proven(observation)
         return after_drain(self._promotion) if proven else []
 
@@ -254,7 +252,7 @@ class InterruptedDeployment:
     @property
     def how(self) -> Manner:
         """How groups take over from each other."""
-        return manner_of(self.place, self.policy)
+        return manner_of(self.place, self.policy, self._adopted)
 
     def fleet(self, observation: Observation) -> Fleet:
         """Return the fleet as AWS shows it."""
@@ -277,14 +275,8 @@ class InterruptedDeployment:
     def _promotion(self) -> list[Phase]:
         # A release that was rolled back from is bad: it is not kept warm.
         keep = self.policy.keep != 0 and self.dead.kind is not Kind.ROLLBACK
-        return promotion(
-            self.dead.blue,
-            self.dead.green,
-            warm=self._others,
-            keep=keep,
-            adopted=self._adopted,
-            how=self.how,
-        )
+        blue, green = self.dead.blue, self.dead.green
+        return promotion(blue, green, warm=self._others, keep=keep, how=self.how)
 
     def _is_proven(self, observation: Observation) -> bool:
         """Return True if `observe` may begin: blue has drained and green is healthy everywhere."""

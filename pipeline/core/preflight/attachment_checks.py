@@ -16,6 +16,9 @@ from pipeline.core.health.traffic_sources import balancer_of, describe_sources
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Place
 
+REQUIRED_OF_ADOPTED = ("AddToLoadBalancer",)
+"""Auto Scaling processes that a rollback to an adopted group needs: it keeps its size."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attachments:

@@ -11,18 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.core import commands
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup, Target
 from pipeline.core.health.traffic_sources import attach, detach
-from pipeline.core.preflight.attachment_checks import Attachments, detached_findings
+from pipeline.core.preflight.attachment_checks import (
+    REQUIRED_OF_ADOPTED,
+    Attachments,
+    detached_findings,
+)
 from pipeline.core.preflight.facts import Facts, GroupFacts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.ownership_checks import ownership_findings
 from pipeline.core.preflight.remedies import describe, scaling
 from pipeline.core.state.deployment import Kind
 
-TRAFFIC = "AddToLoadBalancer"
-REQUIRED_PROCESSES = ("Launch", "Terminate", TRAFFIC)
+REQUIRED_PROCESSES = ("Launch", "Terminate", "AddToLoadBalancer")
 """Auto Scaling processes that a rollback or a retirement needs."""
-REQUIRED_OF_ADOPTED = (TRAFFIC,)
-"""Those that a rollback to an adopted group needs: it keeps its size, and is never retired."""
 
 _DRAINING = "deregistration currently in progress"
 _REGISTERING = "registration is still in progress"
@@ -133,13 +134,13 @@ def _receives(group: GroupFacts, proposal: Proposal) -> bool:
 
 
 def _second(group: GroupFacts, proposal: Proposal) -> Finding:
-    if group.release in proposal.environment.adopted and proposal.environment.serving:
-        return _attached_again(group, proposal)
     serving, where = proposal.environment.serving, f"server group {group.name}"
     see = describe(group.name, proposal)
     elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
     if proposal.is_worker:
         return _second_worker(group, proposal, see)
+    if group.release in proposal.environment.adopted and serving:
+        return _attached_again(group, proposal)
     if serving:
         what = f"is attached to the load balancers together with {serving}; only one may serve"
         return Finding(where=where, what=what, remedy=_detach(group, proposal) or elsewhere)
@@ -155,6 +156,19 @@ def _second(group: GroupFacts, proposal: Proposal) -> Finding:
     return Finding(where=where, what=what, remedy=lost + elsewhere)
 
 
+def _attached_again(group: GroupFacts, proposal: Proposal) -> Finding:
+    """Report a detached adopted group that its owner has attached again."""
+    environment = proposal.environment
+    adopted = environment.adopted_group(group.release)
+    first = f"{adopted.release_in_owner}, then: " if adopted else ""
+    return Finding(
+        where=f"server group {group.name}",
+        what=f"is adopted ({group.release}) and was attached to the load balancers again, beside "
+        f"{environment.serving}; only one may serve",
+        remedy=f"{first}{_detach(group, proposal)}",
+    )
+
+
 def _second_worker(group: GroupFacts, proposal: Proposal, see: str) -> Finding:
     """Report a group of workers that runs beside the serving one, or without a document."""
     where, serving = f"server group {group.name}", proposal.environment.serving
@@ -168,19 +182,6 @@ def _second_worker(group: GroupFacts, proposal: Proposal, see: str) -> Finding:
     what = "runs, but the environment's document has no serving release"
     elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
     return Finding(where=where, what=what, remedy=lost + elsewhere)
-
-
-def _attached_again(group: GroupFacts, proposal: Proposal) -> Finding:
-    """Report a detached adopted group that its owner has attached again."""
-    environment = proposal.environment
-    adopted = environment.adopted_group(group.release)
-    first = f"{adopted.release_in_owner}, then: " if adopted else ""
-    return Finding(
-        where=f"server group {group.name}",
-        what=f"is adopted ({group.release}) and was attached to the load balancers again, beside "
-        f"{environment.serving}; only one may serve",
-        remedy=f"{first}{_detach(group, proposal)}",
-    )
 
 
 def _detach(group: GroupFacts, proposal: Proposal) -> str:
@@ -264,13 +265,11 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     is_adopted = proposal.replaces_adopted
     if is_adopted and proposal.is_worker:
         table = f"[environments.{proposal.place.environment}]"
-        yield Finding(
-            where=where,
-            what=f"is adopted, and {table} names no load balancers: it would have to be resized",
-            remedy=f"name its load balancers in {table}",
-        )
-    required = REQUIRED_OF_ADOPTED if is_adopted else REQUIRED_PROCESSES
-    needed = [each for each in required if each != TRAFFIC or not proposal.is_worker]
+        what = f"is adopted, and {table} names no load balancer: only its owner may stop it"
+        yield Finding(where=where, what=what, remedy=f"name its load balancers in {table}")
+    needed = (
+        REQUIRED_OF_ADOPTED if is_adopted else REQUIRED_PROCESSES[: 2 if proposal.is_worker else 3]
+    )
     if suspended := [each for each in needed if each in blue.suspended]:
         yield Finding(
             where=where,
@@ -279,7 +278,7 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             remedy=f"{scaling('resume-processes', blue.name, proposal)} "
             f"--scaling-processes {' '.join(suspended)}",
         )
-    if (proposal.retires or proposal.is_worker) and not is_adopted:
+    if proposal.is_worker or (proposal.retires and not is_adopted):
         yield from _unretirable(blue, where, proposal)
 
 

@@ -50,9 +50,9 @@ class ReleaseRecord:
     not know. `minimum` is the minimum size of its group once it serves alone. `ready` is the
     number of seconds from its launch until every member was healthy everywhere, 0 if unknown.
     `inputs` is what else made the release (core/state/inputs.py), None if it was not recorded.
+    `adopted` is its group if the pipeline did not create it; Terraform never has such a release.
     `stopped` is the size that a worker's group had when the pipeline stopped it, None while it
     runs.
-    `adopted` is its group if the pipeline did not create it; Terraform never has such a release.
     """
 
     release: Release

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.core import commands
-from pipeline.core.adoption.record import Adopted
+from pipeline.core.adoption.record import Adopted, describe
 from pipeline.core.state.inputs import InputChange
 from pipeline.ui.adopt.plan import adoption_document, gap_lines
 from pipeline.ui.text import one_line
@@ -31,10 +31,7 @@ def question(found: Adopted) -> str:
 def _differences(differs: tuple[InputChange, ...]) -> Iterator[str]:
     if differs:
         yield "The configuration stays as it is, and differs from the group:"
-        yield from (
-            one_line(f"  {each.name} is {each.before!r}; the group has {each.after!r}")
-            for each in differs
-        )
+        yield from (f"  {one_line(describe(each))}" for each in differs)
         yield ""
 
 

@@ -77,6 +77,10 @@ def test_a_group_is_adopted_once_and_forgotten_again(
     assert told == "nothing to do: web is already r000001, which serves\n"
     assert path.read_text() == text
 
+    assert run(["adopt", "-e", "staging", "--group", "web", "--yes"]) == 3
+    assert "group web:\n  is adopted by production\n" in capsys.readouterr().err
+    assert path.read_text() == text
+
     assert run(["adopt", "-e", "production", "--undo", "--yes"]) == 0
     assert "web is not adopted any more, and serves as before" in capsys.readouterr().out
     recorded = document(project)
@@ -105,6 +109,10 @@ def test_an_environment_that_is_not_as_the_group_is_stays_and_is_refused(
         "next: make it as the group is, or keep it for the next releases: ami-pipeline adopt -e "
         "production --group web --keep-configuration\n"
     )
+    path.write_text(f"{HEAD}[environments.production]\n")
+    assert run([*ADOPT, "--yes"]) == 3
+    assert "  load balancers is []; the group has ['arn:" in capsys.readouterr().err
+    path.write_text(changed)
     assert run([*ADOPT, "--keep-configuration", "--yes"]) == 0
     assert path.read_text() == changed
     assert document(project)["serving"] == "r000002"

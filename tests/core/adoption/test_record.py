@@ -11,6 +11,7 @@ from pipeline.core.adoption.configuration import adoption
 from pipeline.core.adoption.record import (
     adopted_release,
     differences,
+    require_balancer,
     require_free,
     require_serves,
     require_undoable,
@@ -75,6 +76,15 @@ def test_no_release_gets_the_name_of_an_adopted_group() -> None:
 def test_a_group_that_does_not_serve_or_has_an_owner_is_refused(seen: Any, what: str) -> None:
     with pytest.raises(RefusedError, match=what):
         require_serves(seen, EMPTY, NAME, HERE)
+
+
+@pytest.mark.parametrize("is_worker", [True, False])
+def test_workers_are_refused_because_only_their_owner_may_stop_them(is_worker: bool) -> None:
+    require_balancer(FOUND, EMPTY, is_worker=False)
+    none = {key: value for key, value in FOUND.settings.items() if not isinstance(value, list)}
+    found = FOUND if is_worker else replace(FOUND, settings=none)
+    with pytest.raises(RefusedError, match="never stops a group that it did not create"):
+        require_balancer(found, EMPTY, is_worker=is_worker)
 
 
 def test_an_environment_with_another_release_is_refused() -> None:

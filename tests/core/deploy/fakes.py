@@ -51,10 +51,10 @@ PLACE = Place(
     account="123456789012",
     balancers=(CLASSIC, MODERN),
 )
-WORKERS = replace(PLACE, balancers=())
 DOCUMENT = Environment(
     app=PLACE.app, environment=PLACE.environment, account=PLACE.account, region=PLACE.region
 )
+WORKERS = replace(PLACE, balancers=())
 POLICY = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
 BOOT, REGISTER, DRAIN, WORK = 5.0, 3.0, 6.0, 6.0
 BLUE, GREEN = "r000001", "r000002"
@@ -545,8 +545,8 @@ def cloud(
 ) -> FakeCloud:
     """Return an environment in which the first release serves, or no release.
 
-    `by_hand` is the release whose group was adopted, if one was. Without load balancers, at least
-    as many members work as before if releases overlap.
+    `by_hand` is the release whose group was adopted, if one was.
+    Without load balancers, at least as many members work as before if releases overlap.
     """
     made = [*warm, *([1] if blue else [])]
     records = [adopted(number) if number in by_hand else kept(number) for number in made]

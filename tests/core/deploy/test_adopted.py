@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.deploy.phases import promotion, rollback
+from pipeline.core.deploy.phases import Manner, promotion, rollback
 from pipeline.core.deploy.recovery import fleet_in
 from pipeline.core.state.deployment import Deployment, Kind, Result
 from tests.core.deploy.fakes import (
@@ -36,7 +36,7 @@ def promote(fake: FakeCloud, fail: Callable[[int, str], None] = lambda *_: None)
     fake.calls.clear()
     fake.fail = fail
     try:
-        return deployer.run(promotion(BLUE, GREEN, adopted=fake.document.adopted))
+        return deployer.run(promotion(BLUE, GREEN, how=Manner(adopted=fake.document.adopted)))
     finally:
         fake.fail = lambda *_: None
 
@@ -52,7 +52,7 @@ def return_to_it(fake: FakeCloud, fail: Callable[[int, str], None] = lambda *_: 
     fake.calls.clear()
     fake.fail = fail
     try:
-        return deployer.run(rollback(BLUE, GREEN, fleet, adopted=fake.document.adopted))
+        return deployer.run(rollback(BLUE, GREEN, fleet, Manner(adopted=fake.document.adopted)))
     finally:
         fake.fail = lambda *_: None
 
@@ -116,7 +116,7 @@ def test_a_later_promotion_keeps_it_beside_the_group_that_it_deletes() -> None:
     fake = promoted()
     three = "r000003"
     deployer = begin(fake, blue=GREEN, green=three)
-    done = deployer.run(promotion(GREEN, three, warm=[BLUE], adopted=ADOPTED))
+    done = deployer.run(promotion(GREEN, three, warm=[BLUE], how=Manner(adopted=ADOPTED)))
     assert result_of(done) is Result.PROMOTED
     is_consistent(fake, done.outcome)
     assert fake.existing == {BLUE, three}
@@ -128,7 +128,7 @@ def test_a_warm_release_takes_its_place_again_and_it_stays() -> None:
     fake.add(2, attached=False)
     deployer = begin(fake, kind=Kind.ROLLBACK, green=GREEN)
     fleet = fleet_in(fake.document, PLACE, deployer.reconciler.observer.survey(lambda _: True))
-    done = deployer.run(rollback(GREEN, BLUE, fleet, adopted=ADOPTED))
+    done = deployer.run(rollback(GREEN, BLUE, fleet, how=Manner(adopted=ADOPTED)))
     assert result_of(done) is Result.PROMOTED
     is_consistent(fake, done.outcome)
     assert fake.serving == {GREEN}
@@ -139,7 +139,7 @@ def test_its_owner_attached_it_again_and_the_next_promotion_detaches_it() -> Non
     fake.attach_by_hand(1, *PLACE.balancers)
     three = "r000003"
     done = begin(fake, blue=GREEN, green=three).run(
-        promotion(GREEN, three, warm=[BLUE], adopted=ADOPTED)
+        promotion(GREEN, three, warm=[BLUE], how=Manner(adopted=ADOPTED))
     )
     assert result_of(done) is Result.PROMOTED
     is_consistent(fake, done.outcome)
@@ -151,7 +151,7 @@ def test_it_is_forgotten_with_the_next_deletion_after_its_owner_deleted_it() -> 
     fake.remember()
     three = "r000003"
     done = begin(fake, blue=GREEN, green=three).run(
-        promotion(GREEN, three, warm=[BLUE], adopted=ADOPTED)
+        promotion(GREEN, three, warm=[BLUE], how=Manner(adopted=ADOPTED))
     )
     assert result_of(done) is Result.PROMOTED
     assert (set(fake.document.releases), fake.violations) == ({three}, [])

@@ -31,7 +31,7 @@ def begin_destroy(fake: FakeCloud) -> Deployer:
         id="d",
         kind=Kind.DESTROY,
         environment="staging",
-        green="",
+        green=kept_serving(fake.document),
         blue=kept_serving(fake.document),
         began=TODAY,
         by=Runner(user="ann", host="here", pid=1),

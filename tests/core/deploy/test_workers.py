@@ -38,7 +38,7 @@ def promote(fake: FakeCloud, *, overlap: bool = True, keep: bool = False) -> Dep
     policy = replace(POLICY, overlap=overlap, keep=None if keep else 0.0)
     blue = fake.document.serving
     deployer = begin(fake, blue=blue, policy=policy, before=BEFORE if blue else None)
-    how = manner_of(WORKERS, policy)
+    how = manner_of(WORKERS, policy, frozenset())
     warm = [name for name in fake.document.releases if name not in {blue, GREEN}]
     return deployer.run(promotion(blue, GREEN, warm=warm, keep=keep, how=how))
 

@@ -79,6 +79,14 @@ def test_a_group_that_its_owner_attached_again_is_refused_with_the_way_to_detach
     )
 
 
+def test_a_group_without_a_load_balancer_in_the_configuration_is_refused() -> None:
+    proposal = replace(SERVING, place=replace(SERVING.place, balancers=()))
+    what = "is adopted, and [environments.production] names no load balancer: "
+    assert [each.what for each in found(proposal, replace(OWN, attached=frozenset()))] == [
+        f"{what}only its owner may stop it"
+    ]
+
+
 def test_a_detached_group_may_serve_elsewhere() -> None:
     serving = replace(GROUP, name=GREEN, release="r000004")
     assert found(AFTER, serving, replace(OWN, attached=frozenset({"other"}))) == ()

@@ -165,6 +165,20 @@ def test_the_template_of_the_serving_release_proves_what_its_tags_allow(
     assert everything(service) == before
 
 
+def test_the_probes_of_an_adopted_group_move_no_traffic_of_it(
+    service: Service, probing: Callable[[Launch], Any]
+) -> None:
+    service.group("made-by-hand", LoadBalancerNames=[service.classic.identifier])
+    before = everything(service)
+    found = probing(launch_on(service, adopted="made-by-hand")).results
+    named = {each.action: each.answer for each in found if each.probe.group == "made-by-hand"}
+    assert named == {
+        "autoscaling:AttachTrafficSources": Answer.ALLOWED,
+        "autoscaling:DetachTrafficSources": Answer.ALLOWED,
+    }
+    assert everything(service) == before
+
+
 def test_a_throttled_probe_is_unknown(
     service: Service, probing: Callable[[Launch], Any], pauses: list[float]
 ) -> None:

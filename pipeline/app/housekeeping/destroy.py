@@ -37,7 +37,7 @@ def destroy(
         require_destroyable(session.reader, document)
         begun = document.deployment
         keeps = kept_serving(document)
-        deployment = begun or leased.new_deployment(Kind.DESTROY, green="", blue=keeps)
+        deployment = begun or leased.new_deployment(Kind.DESTROY, green=keeps, blue=keeps)
         reconciler = leased.reconciler(deployment)
         with app.interrupts.heard():
             _require_no_traffic(reconciler, document, allowed=with_traffic)
@@ -46,7 +46,7 @@ def destroy(
         if begun:
             return finish(leased)
         leased.begin(reconciler, deployment)
-        phases = destruction(removable(document), keeps=keeps, how=reconciler.manner)
+        phases = destruction(removable(document), reconciler.manner, keeps=keeps)
         return leased.run(reconciler, deployment, phases)
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.adapters.packer.source_filters import readable_filters
 from pipeline.core.bake.model import Builder
-from pipeline.core.bake.source_filters import readable_filters
 
 # As the Amazon plugin 1.8.3 printed it.
 POINTERS = (

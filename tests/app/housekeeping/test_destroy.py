@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.app.abort import abort
-from pipeline.app.destroy import destroy
+from pipeline.app.housekeeping.destroy import destroy
 from pipeline.app.recover import recover
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer

@@ -1,0 +1,1 @@
+"""Look after environments and images: an overview of all, deleting what is not needed."""
