@@ -56,7 +56,7 @@ DOCUMENT = Environment(
 )
 WORKERS = replace(PLACE, balancers=())
 POLICY = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
-BOOT, REGISTER, DRAIN, WORK = 5.0, 3.0, 6.0, 6.0
+BOOT, REGISTER, DRAIN, WORK = 5.0, 3.0, 6.0, 30.0
 BLUE, GREEN = "r000001", "r000002"
 BY_HAND = "by-hand"
 """The name of the adopted group."""
