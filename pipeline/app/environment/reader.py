@@ -31,7 +31,6 @@ from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange, Inputs, input_changes
 from pipeline.core.state.ownership import require_managed
-from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates
 
 if TYPE_CHECKING:
@@ -231,8 +230,8 @@ class EnvironmentReader:
             return Delays()
 
     def _read_holds(self, releases: tuple[str, ...]) -> float:
-        app = self.app.settings.app
-        names = [group_name(app, self.environment, each) for each in releases if each]
+        # The group of a worker is never adopted, so its name is the pipeline's own.
+        names = [self.key.group(each) for each in releases if each]
         return max((self.groups.read_hold(each) for each in names), default=0.0)
 
     @cached_property

@@ -109,6 +109,11 @@ def require_serves(
         what = f"was created by ami-pipeline: its tags name {owner}"
         remedy = f"if the environment's document is lost: {commands.state_rebuild(owner_of(owner))}"
         raise RefusedError(where, what, remedy)
+    if not here:
+        what = f"[environments.{document.environment}] names no load balancers: workers are "
+        what += "replaced by the sizes of their groups, and an adopted group is never resized"
+        beside = commands.promote(document.environment)
+        raise RefusedError(where, what, f"make a first release, then stop this group: {beside}")
     if missing := [each for each in here if each.identifier not in seen.attached]:
         names = ", ".join(each.name for each in missing)
         what = f"is not attached to {names}, which [environments.{document.environment}] names"

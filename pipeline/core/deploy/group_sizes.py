@@ -55,9 +55,9 @@ class GroupSizes:
         """Stop a worker's group: Auto Scaling terminates its members, as its hooks allow.
 
         Its size is recorded before, for the way back. No policy can start it again: its maximum is
-        0. A group that the pipeline stopped already stays as it is.
+        0. A group that the pipeline stopped already stays as it is, and so does an adopted one.
         """
-        if not group.maximum:
+        if not group.maximum or release in self._document().adopted:
             return
         size = limits_of(group)
         self.ledger.update(lambda document: document.with_stopped(release, size))

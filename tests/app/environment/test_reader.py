@@ -59,7 +59,9 @@ def test_the_delays_are_the_longest_of_all_load_balancers(monkeypatch: pytest.Mo
 def test_the_delay_of_workers_is_that_of_their_termination_hooks() -> None:
     made = reader([])
     made.__dict__["found_balancers"] = ((), ())
-    made.app.settings.app = "web"
+    settings: Any = made.app.settings
+    settings.app = "web"
+    settings.environment = lambda _: SimpleNamespace(account="")
     holds = {"web-staging-r000001": 600.0, "web-staging-r000002": 30.0}
     made.__dict__["groups"] = SimpleNamespace(read_hold=holds.__getitem__)
     assert made.read_delays((), ("r000001", "", "r000002")) == Delays(drain=600.0)
