@@ -26,6 +26,7 @@ from tests.core.deploy.fakes import (
 from tests.core.deploy.recoveries import ONE, TWO, KilledError, failing, killing_at, result_of
 
 LONGEST = 400  # more calls than any run here makes
+LONG = pytest.mark.long
 WAYS = pytest.mark.parametrize("overlap", [True, False], ids=["overlap", "no overlap"])
 BEFORE = Limits(minimum=2, maximum=4, desired=2)
 
@@ -120,7 +121,7 @@ def calls_of(*, overlap: bool) -> int:
 
 
 @WAYS
-@pytest.mark.parametrize("kind", ["before", "after", "signal"])
+@pytest.mark.parametrize("kind", ["before", pytest.param("after", marks=LONG), "signal"])
 def test_a_failure_at_any_call_ends_with_one_release_that_runs(kind: str, overlap: bool) -> None:
     for at in range(1, calls_of(overlap=overlap) - 1):
         fake = workers(overlap=overlap)
@@ -140,7 +141,7 @@ def test_a_failure_at_any_call_ends_with_one_release_that_runs(kind: str, overla
 
 
 @WAYS
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["after", pytest.param("before", marks=LONG)])
 def test_a_run_that_is_killed_at_any_call_is_finished_by_recover(when: str, overlap: bool) -> None:
     policy = replace(POLICY, overlap=overlap)
     for at in range(1, LONGEST):
