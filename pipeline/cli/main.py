@@ -31,7 +31,7 @@ from pipeline.ui.icons import make_printable
 
 _COMMANDS = {
     "init": "Start a new service: write its files, rehearse it.",
-    "adopt": "Show the configuration of a running group.",
+    "adopt": "Take over a running group as the serving release.",
     "bake": "Build, verify and record an image.",
     "promote": "Put an image into service, blue/green.",
     "rollback": "Put the previous good release back into service.",
@@ -47,7 +47,7 @@ _COMMANDS = {
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
     "prune": "Remove unused images with their copies and snapshots.",
-    "config": "Check pipeline.toml, write Terraform's root module.",
+    "config": "Check or show the configuration; write the root module.",
     "completion": "Print the completion script of a shell.",
     "docs": "Show the documentation.",
     "local-cloud": "Run the local cloud: AWS on this machine.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.crash.worker import Worker
 
-RUNS = 6
+RUNS = 4
 SCENARIOS = (("promote", "application", "s3"), ("recover", "application", "s3"))
 """`make crash` runs every scenario behind both kinds of load balancer and on both stores."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,12 @@ PIP = """\
 #!/bin/sh
 # The package is this checkout.
 [ "$*" = "install ami-pipeline" ] && exec ami-pipeline --version
+"""
+PACKER = """\
+#!/bin/sh
+# Packer before 1.7 has its plugins built in, and no command init.
+[ "$1" = init ] && ! {packer} --help 2>&1 | grep -q "^ *init " && exit 0
+exec {packer} "$@"
 """
 IGNORED = ".ami-pipeline\n*.auto.tfvars.json\n*.env\n.gitlab-ci-local\n"
 
@@ -145,8 +152,10 @@ def new_project(scratch: Path, shell: Shell) -> Project:
     folder, home = scratch / "web", scratch / "home"
     programs = home / "bin"
     programs.mkdir(parents=True)
-    (programs / "pip").write_text(PIP)
-    (programs / "pip").chmod(0o755)
+    packer = shlex.quote(shutil.which("packer", path=shell.env["PATH"]) or "packer")
+    for name, text in {"pip": PIP, "packer": PACKER.format(packer=packer)}.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
     copy_project(folder)
     shutil.rmtree(folder / "terraform")
     first, rest = tables.split("\n", 1)

@@ -8,6 +8,13 @@ from __future__ import annotations
 from pipeline.core import commands
 from pipeline.core.preflight.facts import Proposal
 
+LIST_DELETIONS = commands.aws(
+    "cloudtrail",
+    "lookup-events",
+    {"lookup-attributes": "AttributeKey=EventName,AttributeValue=DeleteAutoScalingGroup"},
+)
+"""Shows who deleted groups (CloudTrail)."""
+
 
 def scaling(verb: str, group: str, proposal: Proposal) -> str:
     """Return a command of Auto Scaling about one group."""
