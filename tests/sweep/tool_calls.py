@@ -26,14 +26,20 @@ class TerraformCalls:
     def recorded(self, scenario: str) -> list[tuple[str, str]]:
         """Promote without a fault; return the actions that Terraform called."""
         cloud = self.site.testbed.cloud
-        self.site.configure(keep_previous="none", **QUICK)
-        self.site.ensure_serving(self.site.other_image)
+        self._prepare()
         cloud.client.clear_timeline()
         assert self._promote().code == 0
         return called_by(cloud, AGENTS[scenario])
 
+    def _prepare(self) -> None:
+        """Let a release serve, also in an environment in which nothing was recorded."""
+        self.site.configure(keep_previous="none", **QUICK)
+        if not self.site.serving:
+            self.site.ensure_serving(self.site.other_image)
+
     def run(self, case: SweepCase) -> SweepResult:
         """Run one case."""
+        self._prepare()
         client, serving = self.site.testbed.cloud.client, self.site.serving
         self.site.testbed.restore_images()
         client.fault(**case.order)
