@@ -1,1 +1,1 @@
-"""Look after environments and images: an overview of all, deleting what is not needed."""
+"""Keep environments and images tidy: read all of them, delete what is not needed."""
