@@ -100,7 +100,8 @@ def test_required_plugins_are_in_a_file_that_a_build_does_not_read() -> None:
 
 @pytest.mark.parametrize("language", ["hcl", "json"])
 def test_the_documentations_snippets_are_valid(tmp_path: Path, language: str) -> None:
-    snippet = DOCUMENT.partition(f"```{language}\n")[2].partition("```")[0]
+    snippets = [each.partition("```")[0] for each in DOCUMENT.split(f"```{language}\n")[1:]]
+    snippet = next(each for each in snippets if "variable" in each)
     template = tmp_path / ("app.pkr.hcl" if language == "hcl" else "app.json")
     template.write_text(snippet)
     code, output = validate(
