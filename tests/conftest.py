@@ -70,8 +70,11 @@ def _own_surroundings(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture(autouse=True)
 def _own_signals() -> Iterator[None]:
-    """Restore signal handlers: the program replaces them."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Restore signal handlers: the program replaces them.
+
+    Without Python's own for SIGPIPE, a connection that is closed would end a worker without a word.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
     before = {number: signal.getsignal(number) for number in numbers}
     yield
     for number, handler in before.items():
