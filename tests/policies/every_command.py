@@ -25,8 +25,8 @@ def run_every_command(world: World) -> list[str]:
         *_deployments(world),
         *_reads(world),
         *_rebuild(world),
-        *_destroy(world),
         *_prunes(world),
+        *_destroy(world),
     ]
     denied = world.cloud.client.denials()
     return [*found, *(f"{each['role']}: {each['action']} on {each['resource']}" for each in denied)]
@@ -77,14 +77,14 @@ def _rebuild(world: World) -> Iterator[str]:
 
 
 def _destroy(world: World) -> Iterator[str]:
-    """Delete every group, and the serving one with its traffic."""
+    """Delete every group, the serving one too; a prune after it would keep no image."""
     keys = world.keys("deploy", world.policy("deploy"))
     confirmed = ("destroy", *HERE, "--confirm", HERE[1], "--with-traffic")
     yield from _run(world, confirmed, keys)
 
 
 def _prunes(world: World) -> Iterator[str]:
-    """Remove what no release needs; the last command, because it removes images of others."""
+    """Remove what no release needs, also the images of others."""
     keys = world.keys("prune", world.policy("prune"))
     path = world.site.project.folder / "pipeline.toml"
     path.write_text(path.read_text().replace("[bake]\n", "[bake]\nkeep = 1\n"))

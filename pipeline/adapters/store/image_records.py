@@ -100,9 +100,10 @@ class ImageRecords:
         """Record that an image must not serve again, and why.
 
         An image without a record gets one. `Images.tag` writes the same status to AWS for other
-        stores; either one is enough.
+        stores; either one is enough. Nothing is deleted: the role of a deployment may not.
         """
-        self.write(replace(image, status=ImageStatus.QUARANTINED, reason=reason))
+        bad = replace(image, status=ImageStatus.QUARANTINED, reason=reason)
+        self._put(_key("images", image), bad, None)
 
     def _put(self, key: str, image: Image, resources: BuildResources | None) -> None:
         """Write the record; a bake's name is unique, so a changed version is replaced once."""

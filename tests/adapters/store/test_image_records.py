@@ -157,6 +157,15 @@ def test_a_quarantined_image_has_its_reason(records: ImageRecords, store: Direct
     assert store.keys("") == ("images/web-earlier.json",)
 
 
+def test_a_quarantine_deletes_nothing(
+    records: ImageRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policy of a deployment has no `s3:DeleteObject` on these records."""
+    monkeypatch.setattr(DirectoryStore, "delete", None)
+    records.quarantine(an_image(ids={"eu-central-1": "ami-1"}), "rolled back")
+    assert [each.status for each in records.all("web")] == ["quarantined"]
+
+
 def test_an_image_baked_elsewhere_can_be_quarantined(records: ImageRecords) -> None:
     seen = an_image(bake="", name="theirs", ids={"eu-central-1": "ami-1"}, status=ImageStatus.GOOD)
     records.quarantine(seen, "rolled back")
