@@ -106,7 +106,7 @@ variable "port" {
 variable "files" {
   type        = list(string)
   default     = []
-  description = "Files and folders for /opt/<app>, of a single folder its content; empty for the sample."
+  description = "What is installed in /opt/<app>: files and folders, or the content of one folder. Empty: the sample."
 }
 
 variable "run" {

@@ -29,6 +29,8 @@ install -d -m 0755 "$ROOT/opt/$APP" "$ROOT/etc/$APP" \
 if [ -n "${FILES:-}" ]; then
     set -f -- $FILES
     for path; do
+        # All of /tmp would be installed, or the unit with the files.
+        case "$(basename "$path")" in . | .. | / | unit) echo "FILES must not be $path" >&2; exit 1 ;; esac
         uploaded="$ROOT/tmp/$(basename "$path")"
         if [ -d "$uploaded" ] && [ $# -eq 1 ]; then
             cp -R "$uploaded/." "$ROOT/opt/$APP/"

@@ -27,6 +27,9 @@ LONGEST = 280.0
 """Seconds for one command; a test has more."""
 RATE = 20.0
 """Requests per second to each load balancer of a site."""
+PATH = {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/", "/serving"]}}
+REFUSE = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+HOST = {"Field": "host-header", "HostHeaderConfig": {"Values": ["127.*"]}}
 CHECK = {"HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 10}
 
 
@@ -74,7 +77,9 @@ class Balancer:
                 name=testbed.made["load_balancer_name"],
                 url=testbed.made["url"],
             )
-        return {"classic": _classic, "application": _application}[kind](testbed, name)
+        if kind == "classic":
+            return _classic(testbed, name)
+        return _modern(testbed, name, kind)
 
 
 def _classic(testbed: CloudTestbed, name: str) -> Balancer:
@@ -93,19 +98,30 @@ def _classic(testbed: CloudTestbed, name: str) -> Balancer:
     return Balancer(kind="classic", name=name, url=f"http://{made['DNSName']}")
 
 
-def _application(testbed: CloudTestbed, name: str) -> Balancer:
-    elbv2 = testbed.cloud.aws("elbv2")
-    subnets = testbed.made["public_subnet_ids"]
-    made = elbv2.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
+def _modern(testbed: CloudTestbed, name: str, kind: str) -> Balancer:
+    """Create a target group behind an application load balancer, a rule of one, or an NLB."""
+    elbv2, is_network = testbed.cloud.aws("elbv2"), kind == "network"
+    name += "" if kind == "application" else f"-{kind}"
+    vpc, subnets = testbed.made["vpc_id"], testbed.made["public_subnet_ids"]
+    made = elbv2.create_load_balancer(
+        Name=name, Subnets=subnets, Type="network" if is_network else "application"
+    )["LoadBalancers"][0]
     arn = made["LoadBalancerArn"]
-    vpc = testbed.made["vpc_id"]
+    protocol = "TCP" if is_network else "HTTP"
+    check = {**CHECK, "HealthCheckProtocol": "HTTP"}
     target_group = elbv2.create_target_group(
-        Name=name, Protocol="HTTP", Port=8080, VpcId=vpc, UnhealthyThresholdCount=2, **CHECK
+        Name=name, Protocol=protocol, Port=8080, VpcId=vpc, UnhealthyThresholdCount=2, **check
     )["TargetGroups"][0]["TargetGroupArn"]
     delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "60"}
     elbv2.modify_target_group_attributes(TargetGroupArn=target_group, Attributes=[delay])
     forward = {"Type": "forward", "TargetGroupArn": target_group}
-    elbv2.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[forward])
+    default = REFUSE if kind == "rule" else forward
+    listener = elbv2.create_listener(
+        LoadBalancerArn=arn, Protocol=protocol, Port=80, DefaultActions=[default]
+    )["Listeners"][0]["ListenerArn"]
+    if kind == "rule":
+        wanted = [PATH, HOST]
+        elbv2.create_rule(ListenerArn=listener, Priority=1, Conditions=wanted, Actions=[forward])
 
     def active() -> bool:
         described = elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]

@@ -44,9 +44,9 @@ def site(testbed: CloudTestbed) -> Site:
 
 
 @pytest.fixture
-def fast_site(tmp_path: Path) -> Iterator[Site]:
+def fast_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     with build_fast_testbed(tmp_path, speed=10) as testbed:
-        yield unconfigured(testbed, "application", "classic")
+        yield unconfigured(testbed, *request.param)
 
 
 def unconfigured(testbed: CloudTestbed, *kinds: str) -> Site:
@@ -219,7 +219,16 @@ def test_the_page_replaces_a_group_and_returns_to_it_without_a_failed_request(
     assert seconds["reattach"] < 10
 
 
-@pytest.mark.parametrize("launches", ["launch configuration", "mixed instances"])
+@pytest.mark.parametrize(
+    ("launches", "fast_site"),
+    [
+        ("launch configuration", ("application", "classic")),
+        ("mixed instances", ("application", "classic")),
+        ("launch template", ("rule",)),
+        ("launch template", ("network",)),
+    ],
+    indirect=["fast_site"],
+)
 def test_a_group_that_its_owner_attached_again_is_reported_and_detached(
     launches: str, fast_site: Site
 ) -> None:
