@@ -198,12 +198,13 @@ def _shortfall(expected: Expected, observation: Observation) -> str:
     if group.desired < 1 and (wanted or not expected.may_be_empty):
         return f"the desired capacity of {group.name} is 0"
     members = current(group)
-    good = [member for member in members if _is_good(expected, group, member)]
-    others = Counter(_member_state(expected, group, m) for m in members if m not in good)
-    if len(good) >= wanted and not others:
+    bad = [member for member in members if not _is_good(expected, group, member)]
+    others = Counter(_member_state(expected, group, member) for member in bad)
+    good = len(members) - len(bad)
+    if good >= wanted and not others:
         return ""
     parts = [
-        f"{len(good)} of {wanted} members InService",
+        f"{good} of {wanted} members InService",
         *(f"{n} {what}" for what, n in others.items()),
     ]
     if group.desired < wanted:
