@@ -236,6 +236,25 @@ def test_every_row_of_what_the_local_cloud_models_names_tests_that_exist() -> No
     assert len(rows) >= 60
 
 
+def test_the_table_of_fakes_names_what_exists() -> None:
+    page = (ROOT / "docs/development/testing.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    named = [
+        (name, path)
+        for use, places in rows
+        for name in re.findall(r"`(\w+)`", use)
+        for path in re.findall(r"`([\w./]+)`", places)
+    ]
+    assert ("FakeCloud", "tests/core/deploy/fakes.py") in named
+    unknown = [(name, path) for name, path in named if name not in _content(ROOT / path)]
+    assert unknown == []
+
+
+def _content(path: Path) -> str:
+    files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+    return path.stem + "".join(each.read_text() for each in files)
+
+
 def test_no_file_holds_a_todo() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z"],  # noqa: S607 - the git that made this checkout
