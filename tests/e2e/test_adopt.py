@@ -227,6 +227,7 @@ def test_the_page_replaces_a_group_and_returns_to_it_without_a_failed_request(
         ("launch template", ("rule",)),
         ("launch template", ("network",)),
     ],
+    ids=["launch configuration", "mixed instances", "a rule", "a network load balancer"],
     indirect=["fast_site"],
 )
 def test_a_group_that_its_owner_attached_again_is_reported_and_detached(
