@@ -21,7 +21,7 @@ from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.phases import Manner, Phase, promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.deploy.selection import (
+from pipeline.core.deploy.selection.release import (
     image_of,
     minimum_after,
     new_release,
@@ -31,7 +31,7 @@ from pipeline.core.deploy.selection import (
     size_instead,
     skipped,
 )
-from pipeline.core.deploy.versions import beside, choose_images, image_named, is_version
+from pipeline.core.deploy.selection.versions import beside, choose_images, image_named, is_version
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup

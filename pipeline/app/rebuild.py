@@ -15,9 +15,9 @@ from pipeline.app.promote import Promotion, retire_failed, serves_already
 from pipeline.app.survey import require_rebuildable
 from pipeline.core import commands
 from pipeline.core.deploy.plan import PromoteRequest, Unchanged
-from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
-from pipeline.core.deploy.selection import image_of, require_promotable
-from pipeline.core.deploy.versions import beside
+from pipeline.core.deploy.selection.rebuild_policy import require_no_rollback, require_unchanged
+from pipeline.core.deploy.selection.release import image_of, require_promotable
+from pipeline.core.deploy.selection.versions import beside
 from pipeline.core.image import Image
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.state.deployment import Deployment, Kind

@@ -28,13 +28,13 @@ from pipeline.core.deploy.plan import (
 )
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import fleet_in, is_usable
-from pipeline.core.deploy.selection import (
+from pipeline.core.deploy.selection.release import (
     RollbackTarget,
     image_of,
     require_promotable,
     target_of,
 )
-from pipeline.core.deploy.versions import (
+from pipeline.core.deploy.selection.versions import (
     Named,
     choose_images,
     image_named,

@@ -7,7 +7,7 @@ from functools import partial
 
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.deploy.plan import PromoteRequest
-from pipeline.core.deploy.selection import size_instead
+from pipeline.core.deploy.selection.release import size_instead
 from pipeline.core.image import Image
 from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.credentials import least_lifetime

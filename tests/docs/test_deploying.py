@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.deploy.selection import hook_facts
+from pipeline.core.deploy.selection.release import hook_facts
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
 from pipeline.core.state.report import outputs
 from pipeline.core.validation.phases import PHASES

@@ -128,7 +128,7 @@ def delete_groups(
     deployment = leased.new_deployment(kind, green=green, blue=document.serving)
     reconciler = leased.reconciler(deployment)
     with leased.reader.app.interrupts.heard():
-        reconciler.require_detached(frozenset(gone))
+        reconciler.deletion.require_detached(frozenset(gone))
     leased.begin(reconciler, deployment)
     return leased.run(reconciler, deployment, removal_of(document, gone), removal_result(kind))
 

@@ -64,7 +64,7 @@ def require_destroyable(reader: EnvironmentReader, document: Environment) -> Non
 def _require_no_traffic(reconciler: Reconciler, document: Environment, *, allowed: bool) -> None:
     """Raise RefusedError if a group receives traffic that must not end, or cannot be ended."""
     name, place = document.environment, reconciler.place
-    for seen in reconciler.find_attached(removable(document)):
+    for seen in reconciler.deletion.find_attached(removable(document)):
         what = f"{seen.name} receives traffic from {describe_sources(seen.attached)}"
         beyond = place.beyond(release_of(seen.name, place.app, name), seen.attached)
         if beyond:
