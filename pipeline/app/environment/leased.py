@@ -16,6 +16,7 @@ from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.deployments import new_deployment_id
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.reconciler import build_reconciler, build_resources
+from pipeline.app.environment.signals import signals_of
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phases import Phase
 from pipeline.core.deploy.ports import Ledger
@@ -97,9 +98,9 @@ class LeasedEnvironment:
         """Run the phases of a deployment; return it as it ended."""
         deployer = Deployer(
             reconciler=reconciler,
-            alarms=self.reader.alarms,
             deployment=deployment,
             report=self.reader.app.report,
+            signals=tuple(signals_of(self.reader, reconciler.policy)),
             read_delays=partial(
                 self.reader.read_delays, deployment.detach, (deployment.blue, deployment.green)
             ),

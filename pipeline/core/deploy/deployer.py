@@ -16,8 +16,9 @@ from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phases import Phase, rollback
 from pipeline.core.deploy.polling import Timings
-from pipeline.core.deploy.ports import Alarms, Ledger, Pace
+from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
+from pipeline.core.deploy.signals import Moment, Signal, combined
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
     DeploymentBegan,
@@ -32,7 +33,7 @@ from pipeline.core.events import (
 from pipeline.core.freshness import Write
 from pipeline.core.health.assessment import Expected, all_healthy
 from pipeline.core.health.observation import Observation
-from pipeline.core.health.verdict import Failed, Healthy, Progressing
+from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import (
     Delays,
     Deployment,
@@ -44,7 +45,7 @@ from pipeline.core.state.deployment import (
 )
 from pipeline.core.state.environment import Environment
 from pipeline.core.times import format_duration
-from pipeline.core.validation.phases import CREATES, DELETES, DRAINS, HOLD
+from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,16 +65,17 @@ class PhaseFailure:
 class Deployer:
     """One deployment of one environment.
 
-    `read_delays` reads the delays of the load balancers in a phase that drains, unless the policy
-    has them. `closing` is called at the end, while the deployment is still in flight: if this run
-    dies in it, `recover` calls it again. `known` are the instances that were healthy during the
-    deployment, with the time of the first observation that showed it.
+    `signals` are what may end a phase besides health. `read_delays` reads the delays of the load
+    balancers in a phase that drains, unless the policy has them. `closing` is called at the end,
+    while the deployment is still in flight: if this run dies in it, `recover` calls it again.
+    `known` are the instances that were healthy during the deployment, with the time of the first
+    observation that showed it.
     """
 
     reconciler: Reconciler
-    alarms: Alarms
     deployment: Deployment
     report: Report
+    signals: Sequence[Signal] = ()
     read_delays: Callable[[], Delays] = Delays
     closing: Callable[[Outcome], None] = lambda _: None
     known: dict[str, float] = field(default_factory=dict)
@@ -274,7 +276,7 @@ class Deployer:
         while True:
             watcher.add(self._observer.watch(watcher))
             self.reconciler.attach_again(phase, watcher.latest)
-            verdict = watcher.judge(phase.gate.readings(self._policy, self.alarms))
+            verdict = self._judge(watcher, phase)
             reason = "" if isinstance(verdict, Healthy) else verdict.reason
             self.report(Watched(phase=phase.name, waiting=reason, observation=watcher.latest))
             match verdict:
@@ -287,6 +289,25 @@ class Deployer:
             if target := watcher.size_target:
                 self.reconciler.sizes.grow(target.release, target.least, watcher.latest)
             self._observer.wait_for_next(watcher, deadline)
+
+    def _judge(self, watcher: GateWatcher, phase: Phase) -> Verdict:
+        """Return the verdict of the gate and of the signals that may end the phase."""
+        verdict = watcher.judge()
+        moment = Moment(
+            deployment=self.deployment,
+            phase=phase.name,
+            policy=self._policy,
+            began=watcher.wait.began,
+            at=watcher.latest.at,
+            over=isinstance(verdict, Healthy),
+        )
+        has_traffic = not phase.has(HOLD) and not phase.has(DETACHED)
+        asked = (
+            each
+            for each in self.signals
+            if phase.gate.reads_signals or (each.always and has_traffic)
+        )
+        return combined(verdict, asked, moment)
 
     def _patient_policy(self, phase: Phase) -> Policy:
         """Return the policy of a wait: on the way back, a lack of capacity only ends with it."""

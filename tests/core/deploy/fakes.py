@@ -26,6 +26,7 @@ from pipeline.core.deploy.ports import (
 )
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import plan_recovery
+from pipeline.core.deploy.signals import AlarmSignal
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.events import Event
 from pipeline.core.health.observation import (
@@ -600,7 +601,12 @@ def begin(
         deployment, None if known else kept(int(green[1:]), made=False)
     )
     reconciler = a_reconciler(fake, policy, deployment)
-    return Deployer(reconciler=reconciler, alarms=fake, deployment=deployment, report=report)
+    return Deployer(
+        reconciler=reconciler,
+        signals=[AlarmSignal(alarms=fake)],
+        deployment=deployment,
+        report=report,
+    )
 
 
 def a_reconciler(
@@ -634,6 +640,9 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
         fake.update(lambda document: document.without_serving(fake.today()))
         continued = replace(continued, blue="")
     deployer = Deployer(
-        reconciler=reconciler, alarms=fake, deployment=continued, report=lambda _: None
+        reconciler=reconciler,
+        signals=[AlarmSignal(alarms=fake)],
+        deployment=continued,
+        report=lambda _: None,
     )
     return deployer.run(rest.phases, rest.success, undone=rest.undone)

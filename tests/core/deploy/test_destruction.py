@@ -39,9 +39,7 @@ def begin_destroy(fake: FakeCloud) -> Deployer:
     fake.document = fake.document.started(deployment)
     fake.has_served = False  # a person wants that no group serves
     reconciler = a_reconciler(fake, deployment=deployment)
-    return Deployer(
-        reconciler=reconciler, alarms=fake, deployment=deployment, report=lambda _: None
-    )
+    return Deployer(reconciler=reconciler, deployment=deployment, report=lambda _: None)
 
 
 def run_destroy(fake: FakeCloud) -> Deployment:

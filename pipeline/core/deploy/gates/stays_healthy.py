@@ -1,15 +1,15 @@
-"""The gate of `soak` and `observe`: green stays healthy for a time, and no alarm fires."""
+"""The gate of `soak` and `observe`: green stays healthy for a time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast
-from pipeline.core.deploy.ports import Alarms
 from pipeline.core.freshness import PRESENT, Write
 from pipeline.core.health import assessment
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
@@ -19,7 +19,7 @@ from pipeline.core.times import format_duration
 
 @dataclass(frozen=True, slots=True)
 class StaysHealthy(Gate):
-    """Every member stays healthy for `soak` or `observe` of the policy, and no alarm fires.
+    """Every member stays healthy for `soak` or `observe` of the policy.
 
     A schedule or a person may set the group's desired capacity to 0: it was proven before.
     The soak lasts at least as long as the slow start of a target group: until then, the members
@@ -30,6 +30,7 @@ class StaysHealthy(Gate):
     release: str
     pause: str
     least: str = ""
+    reads_signals: ClassVar[bool] = True
 
     @property
     def releases(self) -> frozenset[str]:
@@ -47,12 +48,10 @@ class StaysHealthy(Gate):
         return self.release
 
     def judge(self, wait: Wait) -> Verdict:
-        """Fail on an alarm or a member that stays unhealthy; pass after the time without a break.
+        """Fail on a member that stays unhealthy; pass after the time without a break.
 
         One unhealthy observation starts the time again and is no failure yet.
         """
-        if wait.readings:
-            return Failed(reason="; ".join(wait.readings))
         if failure := wait.health.persistent_failure:
             return Failed(reason=f"a member became unhealthy while it served: {failure}")
         least = wait.size_to_reach(self.release, self.least)
@@ -72,10 +71,6 @@ class StaysHealthy(Gate):
         length = policy.pause(self.pause)
         why = " (slow start)" if self.pause == "soak" and length > policy.soak else ""
         return f"{self.release} healthy for {format_duration(length)}{why}"
-
-    def readings(self, policy: Policy, alarms: Alarms) -> tuple[str, ...]:
-        """Read the alarms."""
-        return alarms.ringing(policy.alarms) if policy.alarms else ()
 
     def activities(self, wait: Wait) -> frozenset[str]:
         """Read the activities: members may be lost."""

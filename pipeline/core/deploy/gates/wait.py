@@ -55,11 +55,8 @@ class MemberHistory:
 class Wait:
     """A wait at a gate; `limit` is the longest it may last, in seconds.
 
-    `document` is the environment's as the wait began.
-
-    `readings` are what the gate read besides AWS's groups for the latest observation, such as the
-    alarms that are firing. `empty_before` are the releases that were scaled to zero at the
-    beginning.
+    `document` is the environment's as the wait began. `empty_before` are the releases that were
+    scaled to zero at the beginning.
     """
 
     document: Environment
@@ -68,7 +65,6 @@ class Wait:
     limit: float
     health: MemberHistory
     forecast: Forecast = field(default_factory=Forecast)
-    readings: tuple[str, ...] = ()
     empty_before: frozenset[str] = frozenset()
     observations: deque[Observation] = field(
         default_factory=lambda: deque(maxlen=KEPT_OBSERVATIONS)
