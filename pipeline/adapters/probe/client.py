@@ -149,7 +149,8 @@ def _request(method: str, url: SplitResult, headers: dict[str, str]) -> bytes:
 
 
 def _context(probe: Probe) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
     if not probe.verify_tls:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import ceil
 
@@ -39,6 +40,7 @@ class Sender:
         self._unsent: deque[None] = deque()
         self._most = min(most, ceil(probe.rate * probe.timeout) + 1)
         self._room = threading.BoundedSemaphore(self._most)
+        self._waiting: dict[int, float] = {}
         self._clients: dict[str, Client] = {}
         self._running: _Schedule | None = None
 
@@ -53,8 +55,10 @@ class Sender:
             self._running.phase = phase
             return
         self._end()
-        self._running = _Schedule(self._probe.rate, url, phase, self._begin_one)
-        self._running.start()
+        running = _Schedule(self._probe.rate, url, phase, self._begin_one)
+        with suppress(RuntimeError):  # no room for another thread: the next phase tries again
+            running.start()
+            self._running = running
 
     def take(self) -> tuple[Result, ...]:
         """Return the results since the last call."""
@@ -66,6 +70,10 @@ class Sender:
         for _ in range(count):
             self._unsent.popleft()
         return count
+
+    def oldest(self) -> float:
+        """Return for how many seconds the oldest request has waited; 0 without any."""
+        return max((time.monotonic() - sent for sent in tuple(self._waiting.values())), default=0.0)
 
     def stop(self) -> None:
         """Send no more, and wait a second for the answers to those that were sent."""
@@ -94,9 +102,12 @@ class Sender:
             self._unsent.append(None)
 
     def _one(self, url: str, phase: str) -> None:
+        me = threading.get_ident()
+        self._waiting[me] = time.monotonic()
         try:
             self._results.append(self._result(url, phase))
         finally:
+            del self._waiting[me]
             self._room.release()
 
     def _result(self, url: str, phase: str) -> Result:
