@@ -66,6 +66,7 @@ def promote(
         interrupted=interrupted,
         finish_first=True,
         change_program=request.change_program,
+        wait=request.wait,
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
@@ -242,7 +243,16 @@ class Promotion:
             image=self.image.id,
             version=self.image.version,
             keep_failed=self.request.keep_failed,
+            pause_before=self._pauses,
         )
+
+    @property
+    def _pauses(self) -> tuple[str, ...]:
+        """The phases to pause before; a rollback never waits for a person."""
+        if self.kind is Kind.ROLLBACK:
+            return ()
+        configured = self._reader.policy.pauses.before
+        return tuple(dict.fromkeys((*configured, *self.request.pause_before)))
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
         # An alarm that is firing already says nothing about green. Preflight refused the promotion

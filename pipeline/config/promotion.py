@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from pipeline.config.basis import LIST, Duration, Pause, Table
+from pipeline.config.pausing import EnvironmentPauseSettings, PauseSettings
 from pipeline.core.state.deployment import Hook, Policy
 from pipeline.core.validation import deployment_values, values
 
@@ -67,7 +68,7 @@ class HookSettings(Table):
 _Hooks = Annotated[tuple[HookSettings, ...], LIST]
 
 
-class EnvironmentPromoteSettings(Table):
+class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     """The settings of one environment that override [promote]."""
 
     healthy_checks: int | None = Field(
@@ -94,7 +95,7 @@ class EnvironmentPromoteSettings(Table):
     verify: _Hooks | None = Field(default=None, description="Replace promote.verify.")
 
 
-class PromoteSettings(Table):
+class PromoteSettings(PauseSettings):
     """How a deployment puts an image into service; durations are in seconds."""
 
     healthy_checks: int = Field(
@@ -173,4 +174,5 @@ class PromoteSettings(Table):
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,
             overlap=self.overlap,
+            pauses=self.pauses,
         )

@@ -59,6 +59,7 @@ class LeasedEnvironment:
             by=runner(self.reader.app.environ),
             adopted=self.document().adopted_group(blue),
             worker=self.reader.is_worker,
+            actor=self.reader.actor,
         )
 
     def ledger(self, deployment: Deployment) -> StoreLedger:
@@ -94,8 +95,9 @@ class LeasedEnvironment:
         success: Result = Result.PROMOTED,
         *,
         undone: str = "",
+        check: Phase | None = None,
     ) -> Deployment:
-        """Run the phases of a deployment; return it as it ended."""
+        """Run the phases of a deployment; return it as it ended or paused."""
         deployer = Deployer(
             reconciler=reconciler,
             deployment=deployment,
@@ -106,7 +108,7 @@ class LeasedEnvironment:
             ),
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
-        return deployer.run(phases, success, undone=undone)
+        return deployer.run(phases, success, undone=undone, check=check)
 
 
 def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:
