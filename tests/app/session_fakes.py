@@ -55,6 +55,7 @@ class FakeEnvironment:
     account = ""
     clients = alarms = None
     is_worker = False
+    pairs = ()
     policy = POLICY
     store = None
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import Phase, rollback
+from pipeline.core.deploy.phase import Fleet, Phase
 from pipeline.core.deploy.polling import Timings
 from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.signals.base import Moment, Signal, combined
+from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
     DeploymentBegan,
@@ -119,7 +119,7 @@ class Deployer:
 
     def _settle(self) -> None:
         """Wait until every observation shows the changes of traffic: the next run relies on it."""
-        settled = self._observer.writes.all_settled(Write.ATTACH, Write.DETACH)
+        settled = self._observer.writes.all_settled(Write.ATTACH, Write.DETACH, Write.SHIFT)
         if (left := settled - self._pace.now()) >= 1:
             what = "sizes" if self._observer.place.is_worker else "changes of traffic"
             text = f"waiting until every read of AWS shows the {what}"
@@ -284,10 +284,12 @@ class Deployer:
         )
         watcher.wait.forecast = phase.gate.forecast(self._timings())
         watcher.wait.empty_before = self.deployment.empty_before
+        watcher.wait.shares = phase.want.shares
         deadline = max(self._pace.now() + limit, watcher.settled)
         while True:
             watcher.add(self._observer.watch(watcher))
             self.reconciler.attach_again(phase, watcher.latest)
+            self.reconciler.shift_back(phase, watcher.latest, phase.gate.judge(watcher.wait))
             verdict = self._judge(watcher, phase)
             reason = "" if isinstance(verdict, Healthy) else verdict.reason
             self.report(Watched(phase=phase.name, waiting=reason, observation=watcher.latest))
@@ -347,7 +349,7 @@ class Deployer:
 
     def _observe_unhealthy(self, release: str) -> Observation | None:
         """Return an observation of a release with its targets; None if it is healthy."""
-        balancers, seen = self._observer.place.balancers, self._observer.latest
+        balancers, seen = self._observer.place.balancers_of(release), self._observer.latest
         if seen is None or any(each.identifier not in seen.targets for each in balancers):
             seen = self._observer.observe({release})
         expected = Expected(

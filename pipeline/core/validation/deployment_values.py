@@ -37,6 +37,10 @@ MOST_ARGUMENTS: Final = 64
 _RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _GROUP = re.compile(r"[^:\r\n]+")
+_SHARE = re.compile(r"[1-9][0-9]?%")
+_ELBV2 = r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:"
+_LISTENER_ARN = re.compile(_ELBV2 + r"listener/(?:app|net)/[A-Za-z0-9-]{1,32}(?:/[0-9a-f]{16}){2}")
+_RULE_ARN = re.compile(_ELBV2 + r"listener-rule/app/[A-Za-z0-9-]{1,32}(?:/[0-9a-f]{16}){3}")
 _TARGET_GROUP_ARN = re.compile(
     r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]{1,32}"
     r"/[0-9a-f]{16}"
@@ -64,6 +68,41 @@ def check_target_group(value: str) -> str:
         return require_match(_TARGET_GROUP_ARN, value, allowed)
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(_BALANCER, value, allowed)
+
+
+def check_listener(value: str) -> str:
+    """Check the ARN of a listener of an application or network load balancer."""
+    allowed = (
+        "write the ARN of a listener: arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/..."
+    )
+    require_ascii(value, 256, allowed)
+    return require_match(_LISTENER_ARN, value, allowed)
+
+
+def check_rule(value: str) -> str:
+    """Check the ARN of a listener rule."""
+    allowed = (
+        "write the ARN of a listener rule: "
+        "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/..."
+    )
+    require_ascii(value, 256, allowed)
+    return require_match(_RULE_ARN, value, allowed)
+
+
+def check_listener_or_rule(value: str) -> str:
+    """Check the ARN of a listener or of a listener rule."""
+    return check_rule(value) if ":listener-rule/" in value else check_listener(value)
+
+
+def check_members(value: int | str) -> int | str:
+    """Check how many members a step of a canary has: a number, or a share such as `50%`."""
+    allowed = 'write a number of instances, or a share of the old release such as "50%"'
+    if isinstance(value, int):
+        if value < 1:
+            raise ValueError(f"is {value}: {allowed}")
+        return value
+    require_ascii(value, 3, allowed)
+    return require_match(_SHARE, value, allowed)
 
 
 def check_group(value: str) -> str:
