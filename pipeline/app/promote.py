@@ -42,6 +42,7 @@ from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
+from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.inputs import InputChange, input_changes
@@ -223,6 +224,8 @@ class Promotion:
         green = self._new_release(document, deployment, facts, blue, lost)
         before = limits_of(blue) if blue else None
         deployment = replace(deployment, minimum=green.minimum, before=before)
+        if facts.probe_failure:
+            deployment = replace(deployment, probe=ProbeTotals(ignored=True))
         plan = self._plan(reconciler, document, green)
         reconciler.prepared = plan
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))

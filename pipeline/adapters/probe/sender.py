@@ -21,6 +21,8 @@ from pipeline.core.probe.settings import Probe
 
 MOST_IN_FLIGHT = 500
 """Requests without an answer at the same time; those beyond are not sent."""
+TRIES = 5
+"""Requests of `try_probe`."""
 LAST_WAIT = 1.0
 """Seconds that `stop` waits for the last answers."""
 
@@ -154,3 +156,19 @@ class _Schedule:
         while not self._over.wait(max(0.0, began + sent / self._rate - time.monotonic())):
             self._begin(self.url, self.phase)
             sent += 1
+
+
+def try_probe(probe: Probe, masker: Masker) -> str:
+    """Return what is wrong with the first answer that is not the expected one; empty for nothing.
+
+    Sends five requests, one after another.
+    """
+    client = Client(probe, probe.url)
+    return next(filter(None, (_try(client, probe, masker) for _ in range(TRIES))), "")
+
+
+def _try(client: Client, probe: Probe, masker: Masker) -> str:
+    try:
+        return masker.text(failure_of(probe, client.ask()))
+    except NoAnswerError as error:
+        return masker.text(str(error))
