@@ -12,7 +12,7 @@ from pipeline.core.analysis.samples import Sides
 def judge(sides: Sides, policy: Analysis, *, readings: int) -> Judgment:
     """Return the judgment of one load balancer entry.
 
-    `readings` is how often the phase is judged in all. A failure may end the phase at any reading; a pass
+    `readings` is how often the phase is judged in all. A failure may end it at any of them; a pass
     counts at the end only.
     """
     level = failure_level(len(policy.compare), readings)

@@ -172,7 +172,7 @@ def test_only_minutes_with_both_sides_are_compared() -> None:
     assert found(beside(late), ONLY_P90)[1].endswith("found in 0")
 
 
-def test_more_looks_and_comparisons_need_more_certainty() -> None:
+def test_more_readings_and_comparisons_need_more_certainty() -> None:
     sides = beside(side(requests=600, failures=4), side(requests=6000, failures=7))
     assert judge(sides, ONLY_5XX, readings=1).result is Judged.FAIL
     assert judge(sides, ONLY_5XX, readings=10_000).result is not Judged.FAIL
