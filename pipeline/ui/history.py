@@ -61,6 +61,7 @@ def _details(deployment: Deployment, width: int) -> list[str]:
         ", ".join(text for text in (deployment.image, deployment.by.run) if text),
         phases(deployment.phases),
         deployment_text.format_failure(deployment) if failed else "",
+        f"probe: {deployment_text.format_probe(deployment)}" if deployment.probe else "",
         f"evidence: {one_line(outcome.evidence)}" if outcome and outcome.evidence else "",
     )
     return [" " * _INDENT + wrapped(one_line(text), width, _INDENT) for text in rows if text]

@@ -43,7 +43,9 @@ def test_the_table_of_phases_is_the_one_that_is_performed(page: str) -> None:
 
 
 def test_every_phase_is_explained() -> None:
-    assert [name for name in PHASES if not re.search(rf"\*?\*?{name}\b", PROMOTE + STRATEGIES)] == []
+    assert [
+        name for name in PHASES if not re.search(rf"\*?\*?{name}\b", PROMOTE + STRATEGIES)
+    ] == []
 
 
 def test_every_phase_may_have_a_deadline_and_the_reference_names_it() -> None:

@@ -17,7 +17,7 @@ from pipeline.core.deploy.phase import Fleet, Phase
 from pipeline.core.deploy.polling import Timings
 from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.deploy.signals import Moment, Signal, combined
+from pipeline.core.deploy.signals.base import Moment, Signal, combined
 from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
@@ -95,10 +95,20 @@ class Deployer:
         """
         names = tuple(phase.name for phase in phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
-        outcome = self._perform_all(phases, Outcome(result=success, rollback_error=undone))
-        self.reconciler.resources.forget()
-        if outcome.result is not Result.NEEDS_ATTENTION:
-            self._attempt(self._settle)
+        try:
+            outcome = self._perform_all(phases, Outcome(result=success, rollback_error=undone))
+            self.reconciler.resources.forget()
+            if outcome.result is not Result.NEEDS_ATTENTION:
+                self._attempt(self._settle)
+        finally:
+            self._end_signals()
+        return self._close(outcome)
+
+    def _end_signals(self) -> None:
+        for signal in self.signals:
+            self.deployment = signal.end(self.deployment)
+
+    def _close(self, outcome: Outcome) -> Deployment:
         self.closing(outcome)
         today = self._pace.today()
         self.deployment = replace(self.deployment, outcome=outcome, ended=today)
@@ -232,6 +242,8 @@ class Deployer:
     def _enter(self, phase: Phase) -> None:
         """Record the beginning of a phase, and the decision for green if it makes one."""
         self.deployment = replace(self.deployment, phase=phase.name)
+        for signal in self.signals:
+            self.deployment = signal.begin(phase, self.deployment)
         decides = phase.decides(self.deployment.green)
         stops_blue = phase.has(DRAINS) and phase.want.serving == {self.deployment.green}
         if decides or (stops_blue and self._observer.place.is_worker):

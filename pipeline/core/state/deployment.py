@@ -9,6 +9,8 @@ from enum import StrEnum
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.pairs import Pair
 from pipeline.core.image import NO_ITEMS
+from pipeline.core.probe.settings import Probe
+from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.state.strategy import STEP, Step, Strategy
 from pipeline.core.validation.phases import DRAINS, family, traits_of
@@ -79,6 +81,7 @@ class Policy:
     deadlines: Mapping[str, float] = field(default_factory=lambda: NO_ITEMS)
     verify: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
+    probe: Probe | None = None
     patience: float = 300.0
     waits_for_slow_start: bool = True
     overlap: bool = True
@@ -177,7 +180,7 @@ class Deployment:
     those of the pairs that green uses, by their ARNs. `before` is the
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
-    the environment has no load balancers.
+    the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
     """
 
     id: str
@@ -199,6 +202,7 @@ class Deployment:
     after: Limits | None = None
     adopted: AdoptedGroup | None = None
     worker: bool = False
+    probe: ProbeTotals | None = None
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""
