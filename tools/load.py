@@ -49,8 +49,8 @@ def ignore(_: Result) -> None:
 class Load:
     """Requests to one URL, `rate` per second, until it is stopped.
 
-    If `versions`, each response must name the version that sent it. Without `keep_alive`, each request
-    has a connection of its own. `on_failure` is called for each
+    If `versions`, each response must name the version that sent it. Without `keep_alive`, each
+    request has a connection of its own. `on_failure` is called for each
     failed request at once.
     """
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.site import Balancer
     from tests.e2e.testbed import CloudTestbed
     from tests.running_cloud import Cloud
 
@@ -53,10 +52,8 @@ class Pair:
         return [by_arn[arn] for arn in self.groups]
 
 
-def make_pair(testbed: CloudTestbed, name: str, kind: str) -> Balancer:
-    """Create a pair of `kind` pair (a listener), pair-rule or pair-network, with a test listener."""
-    from tests.e2e.site import Balancer
-
+def make_pair(testbed: CloudTestbed, name: str, kind: str) -> tuple[str, Pair]:
+    """Create a pair of kind pair, pair-rule or pair-network; return its URL, too."""
     elbv2, is_network = testbed.cloud.aws("elbv2"), kind == "pair-network"
     protocol = "TCP" if is_network else "HTTP"
     balancer = _balancer(elbv2, testbed, name, is_network=is_network)
@@ -85,7 +82,7 @@ def make_pair(testbed: CloudTestbed, name: str, kind: str) -> Balancer:
         test_url=f"{url}:{TEST_PORT}",
         load_balancer=arn,
     )
-    return Balancer(kind="pair", name=name, url=url, arn=groups[0], pair=pair)
+    return url, pair
 
 
 def _balancer(elbv2: Any, testbed: CloudTestbed, name: str, *, is_network: bool) -> Any:

@@ -82,7 +82,8 @@ class Balancer:
         if kind == "classic":
             return _classic(testbed, name)
         if kind.startswith("pair"):
-            return make_pair(testbed, name, kind)
+            url, pair = make_pair(testbed, name, kind)
+            return Balancer(kind=kind, name=name, url=url, pair=pair)
         return _modern(testbed, name, kind)
 
 

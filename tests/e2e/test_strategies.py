@@ -51,7 +51,7 @@ def pair_of(site: Site) -> Pair:
 
 def loaded(site: Site) -> Any:
     # A network load balancer moves connections, not requests.
-    keep = site.balancers[0].name.find("network") < 0
+    keep = site.balancers[0].kind != "pair-network"
     return load(f"{site.balancers[0].url}/", RATE, versions=True, keep_alive=keep)
 
 
@@ -117,12 +117,12 @@ def test_ctrl_c_in_the_middle_puts_everything_back(
     strategy: str, make: Callable[..., Site]
 ) -> None:
     kind = "application" if strategy == "members" else "pair"
-    more: dict[str, object] = {
+    settings: dict[str, dict[str, object]] = {
         "flip": {"strategy": "flip", "observe": "2m"},
         "weight": {"strategy": "canary", "steps": BY_WEIGHT},
         "members": {"strategy": "canary", "steps": BY_MEMBERS},
-    }[strategy]
-    site = make(f"stop-{strategy}", kind, **more)
+    }
+    site = make(f"stop-{strategy}", kind, **settings[strategy])
     blue, until = site.serving, "observe: started" if strategy == "flip" else "step-1: started"
     with loaded(site) as running:
         process = site.begin("promote", until, "--yes", "--image", site.testbed.new)
