@@ -25,7 +25,7 @@ from pipeline.app.application import Application, Options
 from pipeline.app.bake_request import hidden_values, request_of, secrets_of
 from pipeline.core.bake.bakery import Bakery
 from pipeline.core.bake.model import BakeRequest, BakeResult
-from pipeline.core.deploy.selection import image_of
+from pipeline.core.deploy.selection.release import image_of
 from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
 from pipeline.core.image import STATUS_TAG, Image, ImageStatus, Usage

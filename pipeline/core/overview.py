@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.core.deploy.selection import newest_good
-from pipeline.core.deploy.versions import architectures, runnable
+from pipeline.core.deploy.selection.release import newest_good
+from pipeline.core.deploy.selection.versions import architectures, runnable
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.image import Image
 from pipeline.core.state.status import Status

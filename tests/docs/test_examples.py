@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.deploy.selection import target_of
+from pipeline.core.deploy.selection.release import target_of
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.state.deployment import Runner
 from pipeline.core.state.environment import Environment, Lease, RetiredRelease

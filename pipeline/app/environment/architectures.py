@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from pipeline.adapters.aws.client import translate_errors
 from pipeline.adapters.aws.preflight.queries import read_type
 from pipeline.app.environment.reader import EnvironmentReader
-from pipeline.core.deploy.versions import architectures
+from pipeline.core.deploy.selection.versions import architectures
 from pipeline.core.image import Image
 
 

@@ -9,9 +9,9 @@ from pipeline.app.environment.interrupted import Interrupted, finish
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
-from pipeline.core.deploy.phases import destruction
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import kept_serving, removable
+from pipeline.core.deploy.ways_back import destruction
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.traffic_sources import balancer_of, describe_sources, detach
 from pipeline.core.state.deployment import Deployment, Kind
@@ -64,7 +64,7 @@ def require_destroyable(reader: EnvironmentReader, document: Environment) -> Non
 def _require_no_traffic(reconciler: Reconciler, document: Environment, *, allowed: bool) -> None:
     """Raise RefusedError if a group receives traffic that must not end, or cannot be ended."""
     name, place = document.environment, reconciler.place
-    for seen in reconciler.find_attached(removable(document)):
+    for seen in reconciler.deletion.find_attached(removable(document)):
         what = f"{seen.name} receives traffic from {describe_sources(seen.attached)}"
         beyond = place.beyond(release_of(seen.name, place.app, name), seen.attached)
         if beyond:

@@ -14,14 +14,13 @@ from functools import cached_property
 from math import inf
 from typing import Any
 
-from pipeline.core import commands
-from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.group_sizes import GroupSizes
+from pipeline.core.deploy.deletion import Deletion, may_change, plan_releases, refused
+from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import Manner, Phase, manner_of
+from pipeline.core.deploy.phase import ALL, Fleet, Manner, Phase, manner_of
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
-from pipeline.core.deploy.selection import hook_facts
-from pipeline.core.errors import FailedError, RefusedError
+from pipeline.core.deploy.selection.release import hook_facts
+from pipeline.core.deploy.sizes.group_sizes import GroupSizes
 from pipeline.core.freshness import ABSENT, PRESENT, Write
 from pipeline.core.health.assessment import Expected, all_healthy
 from pipeline.core.health.members import half_healthy
@@ -30,9 +29,7 @@ from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.health.verdict import Healthy, Verdict
 from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.ownership import require_managed
 from pipeline.core.terraform.plan_guard import Plan
-from pipeline.core.times import format_duration
 from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD, RESTORES
 
 
@@ -82,8 +79,10 @@ class Reconciler:
         observation = self.observer.observe_complete(releases, targets=False)
         if not phase.has(RESTORES):
             self._attach(phase, observation)
+        if not phase.has(HOLD) or not phase.has(RESTORES):
+            self._shift(phase, observation, releases)
         self._detach(phase, observation, releases)
-        self._delete(phase, observation)
+        self.deletion.delete(phase, observation, self.policy.limit(phase.name))
 
     def attach_again(self, phase: Phase, observation: Observation) -> None:
         """Repeat this run's attachments that an observation does not show, if no way leads back."""
@@ -92,6 +91,17 @@ class Reconciler:
                 seen = self._seen(release, observation)
                 self._attach_to(release, self._missing(release, seen), observation)
 
+    def shift_back(self, phase: Phase, wait: Wait) -> None:
+        """Give a release its traffic again as soon as it is healthy, in a phase that restores it.
+
+        Without an answer of AWS, at once if it served until now.
+        """
+        if not (phase.has(RESTORES) and phase.want.shares):
+            return
+        unseen = bool(wait.latest.unreadable) and phase.gate.trusts_past
+        if unseen or isinstance(phase.gate.judge(wait), Healthy):
+            self._set_weights(phase, wait.latest)
+
     @cached_property
     def sizes(self) -> GroupSizes:
         """What changes the sizes of groups."""
@@ -99,6 +109,18 @@ class Reconciler:
             observer=self.observer,
             groups=self.groups,
             ledger=self.ledger,
+            changing=self._changing,
+        )
+
+    @cached_property
+    def deletion(self) -> Deletion:
+        """What deletes groups."""
+        return Deletion(
+            observer=self.observer,
+            groups=self.groups,
+            resources=self.resources,
+            ledger=self.ledger,
+            pace=self.pace,
             changing=self._changing,
         )
 
@@ -155,7 +177,13 @@ class Reconciler:
         if not creates:
             return
         lost = self.deleted
-        plan = self.prepared or self._plan(frozenset(known) - lost, creates=creates, deletes=lost)
+        plan = self.prepared or plan_releases(
+            self.resources,
+            self.ledger.read(),
+            frozenset(known) - lost,
+            creates=creates,
+            deletes=lost,
+        )
         self.prepared = None
         with self._changing("launch", {Write.CREATE: creates}, releases=sorted(creates)):
             self.resources.apply(plan)
@@ -168,20 +196,44 @@ class Reconciler:
         """
         restored = phase.want.serving & phase.gate.proven_to_serve
         for release in sorted(restored if phase.has(RESTORES) else phase.want.serving):
-            if self.place.is_worker and self._may_change(release, observation):
+            if self.place.is_worker and may_change(self.observer, release, observation):
                 self.sizes.restart(release)
             missing = self._missing(release, self._seen(release, observation))
             if not phase.has(RESTORES):
                 self._attach_to(release, missing, observation)
                 continue
             # AWS refuses a call as a whole: one that a person may have deleted has its own.
-            for balancers in (self.place.balancers, self.place.leaving.get(release, ())):
+            for balancers in (self.place.entries_of(release), self.place.leaving.get(release, ())):
                 self._attach_to(release, balancers, observation)
+
+    def _shift(self, phase: Phase, observation: Observation, releases: frozenset[str]) -> None:
+        """Move the traffic between the target groups of the pairs, to healthy members only."""
+        want = phase.want
+        now = self.place.shares(observation, want.shares)
+        gaining = frozenset(name for name, share in want.shares.items() if share > now[name])
+        if gaining and not phase.has(HOLD):
+            self._require_healthy(phase, releases, gaining)
+        self._set_weights(phase, observation)
+        if want.tested:
+            weights = self.place.wanted_weights({want.tested: ALL})
+            for pair in self.place.pairs:
+                if pair.test:
+                    self._set(pair.test, weights[pair.rule], want)
+
+    def _set_weights(self, phase: Phase, observation: Observation) -> None:
+        """Set the weights that an observation does not show as the phase wants them."""
+        for rule, weights in self.place.wanted_weights(phase.want.shares).items():
+            if observation.weights.get(rule) != weights:
+                self._set(rule, weights, phase.want)
+
+    def _set(self, rule: str, weights: Mapping[str, int], want: Fleet) -> None:
+        with self._changing("shift", {Write.SHIFT: want.serving}, rule=rule, weights=weights):
+            self.groups.shift(rule, weights)
 
     def _attach_to(
         self, release: str, balancers: Sequence[Balancer], observation: Observation
     ) -> None:
-        if balancers and self._may_change(release, observation):
+        if balancers and may_change(self.observer, release, observation):
             name = self.observer.group(release)
             self._attached.add(release)
             with self._changing("attach", {Write.ATTACH: {release}}, group=name):
@@ -191,6 +243,13 @@ class Reconciler:
         attached = seen.attached if seen else frozenset[str]()
         balancers = self.place.balancers_of(release)
         return [each for each in balancers if each.identifier not in attached]
+
+    def _attached_to(self, release: str, seen: ObservedGroup | None) -> list[Balancer]:
+        """Return the configured load balancers that a group is attached to."""
+        found = seen.attached if seen else frozenset[str]()
+        both = (each for pair in self.place.pairs for each in pair.targets)
+        known = dict.fromkeys((*self.place.balancers_of(release), *both))
+        return [each for each in known if each.identifier in found]
 
     def _detach(self, phase: Phase, observation: Observation, releases: frozenset[str]) -> None:
         """Detach the other groups if a complete observation shows one that serves.
@@ -212,28 +271,18 @@ class Reconciler:
             self._require_nothing_beyond(leaving, observation)
         for release in sorted(leaving):
             name, seen = self.observer.group(release), self._seen(release, observation)
-            missing = self._missing(release, seen)
-            attached = [each for each in self.place.balancers_of(release) if each not in missing]
+            attached = self._attached_to(release, seen)
             runs = self.place.is_worker and seen is not None and seen.maximum > 0
             runs = runs and release not in document.adopted  # only its owner stops it
-            if not (attached or runs) or not self._may_change(release, observation):
+            if not (attached or runs) or not may_change(self.observer, release, observation):
                 continue
             self._require_serving(phase, releases, leaving=release)
+            self._require_no_share(phase, releases, leaving=release)
             if attached:
                 with self._changing("detach", {Write.DETACH: {release}}, group=name):
                     self.groups.detach(name, attached)
             if runs and seen:
                 self.sizes.stop(release, seen)
-
-    def _may_change(self, release: str, observation: Observation) -> bool:
-        """Return False while AWS deletes a group: its attachments end with it.
-
-        Raises RefusedError if another deployment made the group.
-        """
-        seen = self._seen(release, observation)
-        if seen is not None:
-            require_managed(self.ledger.read(), release, seen)
-        return seen is None or not seen.status
 
     def _seen(self, release: str, observation: Observation) -> ObservedGroup | None:
         return observation.groups.get(self.observer.group(release))
@@ -245,15 +294,21 @@ class Reconciler:
         group without traffic.
         """
         if not phase.want.serving and self.policy.overlap and self.ledger.read().serving:
-            raise self._refused("no group would be left to serve")
-        since = self.observer.settled(PRESENT, phase.want.serving)
+            raise refused(self.place, "no group would be left to serve")
+        self._require_healthy(phase, releases, phase.want.serving, leaving)
+
+    def _require_healthy(
+        self, phase: Phase, releases: frozenset[str], gaining: frozenset[str], leaving: str = ""
+    ) -> None:
+        """Raise RefusedError unless the groups that get traffic are healthy, by a recent read."""
+        since = self.observer.settled(PRESENT, gaining)
         if phase.has(HOLD):
             since = max(since, self.observer.settled([Write.ATTACH], {leaving}))
 
         def failures(observation: Observation) -> dict[str, str]:
             judged = {
                 release: self._judge(phase, release, observation, leaving)
-                for release in sorted(phase.want.serving)
+                for release in sorted(gaining)
             }
             return {n: v.reason for n, v in judged.items() if not isinstance(v, Healthy)}
 
@@ -261,8 +316,29 @@ class Reconciler:
             releases, lambda each: not failures(each), since=since
         )
         for release, reason in failures(observation).items():
-            name = self.observer.group(release)
-            raise self._refused(f"{name} would serve alone and is not healthy: {reason}")
+            name, alone = self.observer.group(release), "serve alone" if leaving else "get traffic"
+            raise refused(self.place, f"{name} would {alone} and is not healthy: {reason}")
+
+    def _require_no_share(self, phase: Phase, releases: frozenset[str], leaving: str) -> None:
+        """Raise RefusedError if a pair still sends new requests to a group that leaves."""
+        if not self.place.pairs or not phase.want.serving:
+            return
+
+        def share(observation: Observation) -> int:
+            found = (
+                observation.weights.get(pair.rule, {}).get(each.identifier, 0)
+                for pair in self.place.pairs
+                for each in self.place.entries_of(leaving)
+            )
+            return max(found, default=0)
+
+        since = self.observer.settled([Write.SHIFT], {leaving})
+        seen = self.observer.observe_until(
+            releases, lambda each: not share(each), targets=False, since=since
+        )
+        if percent := share(seen):
+            name = self.observer.group(leaving)
+            raise refused(self.place, f"{name} still gets {percent} % of new requests")
 
     def _judge(self, phase: Phase, release: str, observation: Observation, leaving: str) -> Verdict:
         balancers = self.place.balancers_of(release)
@@ -279,118 +355,17 @@ class Reconciler:
             return half_healthy(expected, observation, self.observer.group(leaving))
         return all_healthy(expected, (observation,), in_a_row=1)
 
-    def _refused(self, what: str) -> RefusedError:
-        environment = self.place.environment
-        return RefusedError(f"detaching in {environment}", what, commands.status(environment))
-
     def _require_nothing_beyond(self, releases: frozenset[str], observation: Observation) -> None:
         """Raise RefusedError if one of the groups receives traffic that the place does not name."""
         for release in sorted(releases - self.ledger.read().adopted):
             seen = self._seen(release, observation)
             beyond = self.place.beyond(release, seen.attached) if seen else frozenset[str]()
             if seen and beyond and not seen.status:
-                raise self._refused(
+                raise refused(
+                    self.place,
                     f"{seen.name} also receives traffic from {describe_sources(beyond)}, "
-                    f"which [environments.{self.place.environment}] does not name"
+                    f"which [environments.{self.place.environment}] does not name",
                 )
-
-    def _delete(self, phase: Phase, observation: Observation) -> None:
-        want, document = phase.want, self.ledger.read()
-        known, adopted = document.releases, document.adopted
-        unwanted = frozenset(known) - want.all
-        if not unwanted:
-            return
-        # An adopted group is forgotten once it was deleted; no phase deletes it.
-        gone = self.observer.find_deleted(want.detached | (unwanted & adopted))
-        deletes = (unwanted - adopted) | gone
-        if not deletes:
-            return
-        self._await_deletions(deletes, observation, self.policy.limit(phase.name))
-        # Terraform does not plan to delete what AWS does not show it yet.
-        self.observer.wait_until(self.observer.settled([Write.CREATE], deletes))
-        if any(not known[name].made for name in deletes):
-            # The launch was interrupted: parts of the group may be missing in the state.
-            self.resources.adopt(document.in_terraform(known))
-        plan = self._plan(frozenset(known) - deletes, deletes=deletes)
-        try:
-            detached = self.require_detached(deletes)
-        except BaseException:
-            self.resources.discard(plan)
-            raise
-        with self._changing("delete", {Write.DELETE: deletes}, releases=sorted(deletes)):
-            self._empty(detached)
-            self.resources.apply(plan)
-            self.ledger.update(lambda document: document.without(*deletes))
-
-    def _await_deletions(
-        self, releases: frozenset[str], observation: Observation, limit: float
-    ) -> None:
-        """Wait until AWS has finished the deletions that an interrupted Terraform began.
-
-        AWS would refuse a second one meanwhile. Raises FailedError after `limit` seconds.
-        """
-        deadline = self.pace.now() + limit
-        while pending := self._pending_deletions(releases, observation):
-            if self.pace.now() >= deadline:
-                what = f"gave up after {format_duration(limit)}: {pending}"
-                remedy = commands.recover(self.place.environment)
-                raise FailedError("deleting the groups", what, remedy)
-            self.observer.invalidate()
-            observation = self.observer.observe_complete(releases, targets=False)
-
-    def _pending_deletions(self, releases: frozenset[str], observation: Observation) -> str:
-        observed = observation.groups
-        pending = [
-            seen
-            for release in sorted(releases)
-            if (seen := observed.get(self.observer.group(release)))
-            and not self._may_change(release, observation)
-        ]
-        return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in pending)
-
-    def require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
-        """Return the groups that exist; raises RefusedError if one is attached to anything."""
-        found = self.find_attached(releases)
-        for seen in found:
-            if seen.attached:
-                attached = describe_sources(seen.attached)
-                raise self._refused(f"{seen.name} is to be deleted, but is attached to {attached}")
-        return found
-
-    def find_attached(self, releases: frozenset[str]) -> list[ObservedGroup]:
-        """Return the groups that exist, as no earlier state explains what they are attached to.
-
-        Every traffic source counts, also those that the configuration does not name.
-        """
-
-        def found(observation: Observation) -> list[ObservedGroup]:
-            names = [self.observer.group(release) for release in sorted(releases)]
-            return [observation.groups[name] for name in names if name in observation.groups]
-
-        observation = self.observer.observe_until(
-            releases,
-            lambda it: not any(seen.attached for seen in found(it)),
-            targets=False,
-            since=self.observer.settled(ABSENT, releases),
-        )
-        return found(observation)
-
-    def _empty(self, groups: Iterable[ObservedGroup]) -> None:
-        """Start terminating the members of groups while Terraform starts to delete them."""
-        for seen in groups:
-            if seen.desired and not seen.status:
-                self.groups.resize(seen.name, minimum=0, maximum=None, desired=0)
-
-    def _plan(
-        self,
-        releases: frozenset[str],
-        *,
-        creates: frozenset[str] = frozenset(),
-        deletes: frozenset[str] = frozenset(),
-    ) -> Plan:
-        document = self.ledger.read()
-        wanted = document.in_terraform(releases)
-        return self.resources.plan(wanted, creates=creates, deletes=deletes - document.adopted)
 
 
 def mark_made(document: Environment, names: Iterable[str]) -> Environment:

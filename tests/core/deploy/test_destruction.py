@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.deploy.deployer import Deployer
-from pipeline.core.deploy.phases import destruction
 from pipeline.core.deploy.recovery import kept_serving, removable
+from pipeline.core.deploy.ways_back import destruction
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
 from tests.core.deploy.fakes import (
     BLUE,
@@ -39,9 +39,7 @@ def begin_destroy(fake: FakeCloud) -> Deployer:
     fake.document = fake.document.started(deployment)
     fake.has_served = False  # a person wants that no group serves
     reconciler = a_reconciler(fake, deployment=deployment)
-    return Deployer(
-        reconciler=reconciler, alarms=fake, deployment=deployment, report=lambda _: None
-    )
+    return Deployer(reconciler=reconciler, deployment=deployment, report=lambda _: None)
 
 
 def run_destroy(fake: FakeCloud) -> Deployment:

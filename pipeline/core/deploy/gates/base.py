@@ -14,7 +14,6 @@ from typing import ClassVar, Protocol
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings
-from pipeline.core.deploy.ports import Alarms
 from pipeline.core.freshness import Write
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Verdict
@@ -45,6 +44,10 @@ class Gate(ABC):
     """Whether observations decide; otherwise the gate's own action does."""
     reads_targets: ClassVar[bool] = True
     """Whether the load balancers must be read."""
+    reads_signals: ClassVar[bool] = False
+    """Whether signals such as alarms may end the phase."""
+    trusts_past: ClassVar[bool] = False
+    """Whether the release served so recently that it may get its traffic back unseen."""
     measures_ready: ClassVar[bool] = False
     """Whether passing it tells how long green took from its launch until it was healthy."""
 
@@ -83,10 +86,6 @@ class Gate(ABC):
 
     def enter(self, actions: Actions, deployment: Deployment) -> None:
         """Do what the gate does once when its phase begins."""
-
-    def readings(self, policy: Policy, alarms: Alarms) -> tuple[str, ...]:
-        """Read what the gate needs besides the groups, for the observation that was just made."""
-        return ()
 
     def activities(self, wait: Wait) -> frozenset[str]:
         """Return the releases whose scaling activities the next observation must read."""

@@ -60,13 +60,14 @@ class GateWatcher:
         if self.gate.follows and not observation.unreadable:
             self.wait.health.add(self.wait.expected(self.gate.follows), observation)
 
-    def judge(self, readings: tuple[str, ...] = ()) -> Verdict:
-        """Return the gate's verdict, given what it read besides the groups.
+    def judge(self) -> Verdict:
+        """Return the gate's verdict.
 
         It is not Healthy while observations may be older than a write that contradicts it.
         """
-        self.wait.readings = readings
         verdict = self.gate.judge(self.wait)
+        if isinstance(verdict, Healthy) and (wrong := self.wait.misdirected()):
+            return Progressing(reason=wrong)
         if not isinstance(verdict, Healthy) or self._is_proof:
             return verdict
         left = max(1, ceil(self.settled - self.latest.at))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
+from pipeline.core.deploy.selection.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result, Runner

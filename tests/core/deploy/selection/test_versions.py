@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.deploy.versions import (
+from pipeline.core.deploy.selection.versions import (
     beside,
     choose_images,
     image_named,

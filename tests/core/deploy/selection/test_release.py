@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.deploy.selection import (
+from pipeline.core.deploy.selection.release import (
     minimum_after,
     new_release,
     newest_good,
