@@ -17,8 +17,9 @@ from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.survey import Survey
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
-from pipeline.core.deploy.limits import limits_of
-from pipeline.core.deploy.phases import Manner, Phase, promotion
+from pipeline.core.deploy.group_sizes import limits_of
+from pipeline.core.deploy.phase import Manner, Phase
+from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import (

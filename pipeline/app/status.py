@@ -41,7 +41,7 @@ class StatusReader:
     def status(self) -> Status:
         """Return the current status."""
         reader, document, now = self.reader, self.reader.document(), self.reader.now()
-        existing, absent = reader.found_balancers
+        existing, absent = reader.entries(document)
         observation = self._observe(document, existing)
         images, unread = self._images(document)
         history = reader.deployments.history(reader.environment, REMEMBERED)

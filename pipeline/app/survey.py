@@ -30,7 +30,7 @@ class Survey:
         self, document: Environment, green: str, lost: ReleaseRecord | None = None
     ) -> tuple[Facts, Proposal]:
         """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
-        from pipeline.adapters.aws.balancer_settings import describe
+        from pipeline.adapters.aws.balancing.balancer_settings import describe
         from pipeline.adapters.aws.preflight.reader import PreflightReader
         from pipeline.app.permission_check import PermissionCheck
 
@@ -57,7 +57,7 @@ class Survey:
 
         existing, absent = reader.found_balancers
         proposal = Proposal(
-            place=reader.place(existing),
+            place=reader.place(existing, document),
             environment=document,
             image_id=self.image.id,
             instance_type=settings.instance_type,

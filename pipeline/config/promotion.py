@@ -7,7 +7,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from pipeline.config.basis import LIST, Duration, Pause, Table
 from pipeline.config.pausing import EnvironmentPauseSettings, PauseSettings
+from pipeline.config.traffic import Steps
 from pipeline.core.state.deployment import Hook, Policy
+from pipeline.core.state.strategy import Strategy
 from pipeline.core.validation import deployment_values, values
 
 MOST_CHECKS: Final = 60
@@ -91,6 +93,10 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
         default=None, description="Override promote.wait_for_slow_start."
     )
     overlap: bool | None = Field(default=None, description="Override promote.overlap.")
+    strategy: Strategy | None = Field(
+        default=None, strict=False, description="Override promote.strategy."
+    )
+    steps: Steps | None = Field(default=None, description="Replace promote.steps.")
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
     verify: _Hooks | None = Field(default=None, description="Replace promote.verify.")
 
@@ -137,6 +143,12 @@ class PromoteSettings(PauseSettings):
         default=True,
         description="Whether new workers start before the old ones stop (no load balancers).",
     )
+    strategy: Strategy = Field(
+        default=Strategy.OVERLAP,
+        strict=False,
+        description="How traffic moves: overlap, flip, canary or batches.",
+    )
+    steps: Steps = Field(default=(), description="The steps of a canary, in order.")
     alarms: _Alarms = Field(
         default=(), description="CloudWatch alarms that roll back the deployment, by name."
     )
@@ -175,4 +187,6 @@ class PromoteSettings(PauseSettings):
             waits_for_slow_start=self.wait_for_slow_start,
             overlap=self.overlap,
             pauses=self.pauses,
+            strategy=self.strategy,
+            steps=tuple(each.step for each in self.steps),
         )

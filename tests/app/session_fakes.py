@@ -56,6 +56,7 @@ class FakeEnvironment:
     account = ""
     clients = alarms = None
     is_worker = False
+    pairs = ()
     policy = POLICY
     actor = Actor(system="GitHub Actions", name="ann")
     store = None

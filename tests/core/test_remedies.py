@@ -25,7 +25,7 @@ IN_FLIGHT = {
     "app/environment/interrupted.py require_allowed recover",
     "app/housekeeping/destroy.py require_destroyable recover",
     "core/adoption/record.py require_undoable abort",
-    "core/deploy/reconciler.py _await_deletions recover",
+    "core/deploy/deletion.py _await_deletions recover",
 }
 """The errors that exist only while a deployment is in flight, which `recover` finishes, or while a
 failed release is kept, which `abort` removes."""

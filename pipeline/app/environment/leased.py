@@ -18,7 +18,7 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.reconciler import build_reconciler, build_resources
 from pipeline.app.environment.signals import signals_of
 from pipeline.core.deploy.deployer import Deployer
-from pipeline.core.deploy.phases import Phase
+from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Ledger
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import removal_of, removal_result
@@ -58,9 +58,16 @@ class LeasedEnvironment:
             began=today,
             by=runner(self.reader.app.environ),
             adopted=self.document().adopted_group(blue),
+            target_groups=self._idle_of(blue) if green != blue else (),
             worker=self.reader.is_worker,
             actor=self.reader.actor,
         )
+
+    def _idle_of(self, blue: str) -> tuple[str, ...]:
+        """Return the target groups of the pairs that the serving release does not use."""
+        record = self.document().releases.get(blue)
+        recorded = record.target_groups if record else ()
+        return tuple(each.other(each.target_of(recorded)).identifier for each in self.reader.pairs)
 
     def ledger(self, deployment: Deployment) -> StoreLedger:
         """Return the ledger of a deployment: every write of the deployment goes through it."""
@@ -69,7 +76,8 @@ class LeasedEnvironment:
     def reconciler(self, deployment: Deployment, policy: Policy | None = None) -> Reconciler:
         """Return what a deployment changes the environment with."""
         ledger, leaving = self.ledger(deployment), {deployment.blue: deployment.detach}
-        return build_reconciler(self.reader, ledger, self.held.succeeds, policy, leaving)
+        sides = {deployment.green: deployment.target_groups} if deployment.target_groups else {}
+        return build_reconciler(self.reader, ledger, self.held.succeeds, policy, leaving, sides)
 
     def resources(self) -> tuple[TerraformResources, Callable[[], None]]:
         """Return Terraform for a change that is no deployment, and what confirms the lease."""

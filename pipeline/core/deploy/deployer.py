@@ -13,14 +13,14 @@ from functools import cached_property, partial
 from math import inf
 
 from pipeline.core.deploy.evidence import EvidenceKeeper
-from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import Phase, rollback
+from pipeline.core.deploy.phase import Fleet, Phase
 from pipeline.core.deploy.polling import Timings
 from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.signals import Moment, Signal, combined
+from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
     DeploymentBegan,
@@ -134,7 +134,7 @@ class Deployer:
 
     def _settle(self) -> None:
         """Wait until every observation shows the changes of traffic: the next run relies on it."""
-        settled = self._observer.writes.all_settled(Write.ATTACH, Write.DETACH)
+        settled = self._observer.writes.all_settled(Write.ATTACH, Write.DETACH, Write.SHIFT)
         if (left := settled - self._pace.now()) >= 1:
             what = "sizes" if self._observer.place.is_worker else "changes of traffic"
             text = f"waiting until every read of AWS shows the {what}"
@@ -332,10 +332,12 @@ class Deployer:
         )
         watcher.wait.forecast = phase.gate.forecast(self._timings())
         watcher.wait.empty_before = self.deployment.empty_before
+        watcher.wait.shares = phase.want.shares
         deadline = max(self._pace.now() + limit, watcher.settled)
         while True:
             watcher.add(self._observer.watch(watcher))
             self.reconciler.attach_again(phase, watcher.latest)
+            self.reconciler.shift_back(phase, watcher.latest, phase.gate.judge(watcher.wait))
             verdict = self._judge(watcher, phase)
             reason = "" if isinstance(verdict, Healthy) else verdict.reason
             self.report(Watched(phase=phase.name, waiting=reason, observation=watcher.latest))

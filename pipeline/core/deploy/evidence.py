@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import Phase
+from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Ledger
 from pipeline.core.health.assessment import Expected, all_healthy
 from pipeline.core.health.observation import Observation
@@ -42,7 +42,7 @@ class EvidenceKeeper:
 
     def _observe_unhealthy(self, release: str) -> Observation | None:
         """Return an observation of a release with its targets; None if it is healthy."""
-        balancers, seen = self.observer.place.balancers, self.observer.latest
+        balancers, seen = self.observer.place.balancers_of(release), self.observer.latest
         if seen is None or any(each.identifier not in seen.targets for each in balancers):
             seen = self.observer.observe({release})
         expected = Expected(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.core.deploy.phases import Phase
+from pipeline.core.deploy.phase import Phase
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy

@@ -16,12 +16,17 @@ class GroupReader(Protocol):
     """Reads Auto Scaling groups and load balancers."""
 
     def observe(
-        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+        self,
+        names: Sequence[str],
+        balancers: Sequence[Balancer],
+        *,
+        activities: Sequence[str],
+        rules: Sequence[str] = (),
     ) -> Observation:
         """Return these groups, these balancers' targets, the newest activities of some groups.
 
-        Each API is called once. An API that does not answer is named in `unreadable`; nothing is
-        raised.
+        `rules` are listeners and rules whose weights are read. Each API is called once. An API
+        that does not answer is named in `unreadable`; nothing is raised.
         """
 
     def addresses(self, group: str) -> tuple[str, ...]:
@@ -39,6 +44,9 @@ class GroupWriter(Protocol):
 
     def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Detach the group; its members drain. A balancer that is not attached is no error."""
+
+    def shift(self, rule: str, weights: Mapping[str, int]) -> None:
+        """Set the weights of a listener's or rule's target groups, in percent, by their ARNs."""
 
     def resize(
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None

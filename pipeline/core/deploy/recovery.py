@@ -12,17 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.core import commands
-from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import (
-    Manner,
-    Phase,
+from pipeline.core.deploy.phase import ALL, Fleet, Manner, Phase, manner_of
+from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.ways_back import (
     after_drain,
     clearance,
     decision,
     destruction,
-    manner_of,
-    promotion,
     removal,
     rollback,
     takeover,
@@ -31,7 +28,7 @@ from pipeline.core.errors import FailedError, NeedsAttentionError, RefusedError
 from pipeline.core.health.assessment import Expected, all_healthy, drained, stopped
 from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Observation
-from pipeline.core.health.verdict import Healthy
+from pipeline.core.health.verdict import Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
@@ -70,7 +67,9 @@ def fleet_in(document: Environment, place: Place, observation: Observation) -> F
     serves = frozenset(
         release
         for release, name in names.items()
-        if (seen := observation.groups.get(name)) and not seen.status and place.serves(seen)
+        if (seen := observation.groups.get(name))
+        and not seen.status
+        and place.serves(release, seen)
     )
     return Fleet(serving=serves, detached=frozenset(names) - serves)
 
@@ -268,8 +267,11 @@ class InterruptedDeployment:
         ):
             return False
         pair = {dead.blue, dead.green}
-        serving = self.fleet(observation).serving & pair
-        return not before or serving == before[-1].want.serving & pair
+        if not before:
+            return True
+        want, serving = before[-1].want, self.fleet(observation).serving & pair
+        shares = self.place.shares(observation, want.shares) if want.shares else {}
+        return serving == want.serving & pair and shares == want.shares
 
     @property
     def _undone(self) -> str:
@@ -284,7 +286,7 @@ class InterruptedDeployment:
         if lost_blue and self._usable(dead.green, observation):
             return takeover(dead.blue, dead.green, warm=self._others, how=self.how)
         proven = not back and self._is_proven(observation)
-        return after_drain(self._promotion) if proven else []
+        return after_drain(self._promotion, self.how) if proven else []
 
     def plan_clearance(self, observation: Observation) -> RecoveryPlan:
         """Return the plan if both groups were deleted: delete the remains, so that nothing serves.
@@ -296,7 +298,9 @@ class InterruptedDeployment:
         missing = {self.dead.blue, self.dead.green, document.serving} - {""}
         others = [name for name in document.releases if name not in missing]
         seen = {name: observation.groups.get(self._group(name)) for name in others}
-        attached = [name for name, group in seen.items() if group and self.place.receives(group)]
+        attached = [
+            name for name, group in seen.items() if group and self.place.receives(name, group)
+        ]
         return RecoveryPlan(
             phases=clearance(attached, others, missing),
             success=Result.ROLLED_BACK,
@@ -340,7 +344,11 @@ class InterruptedDeployment:
         alone = ALONE in traits_of(dead.phase)
         if not alone or dead.outcome is not None or not dead.blue:
             return False
-        blue = drained(self._expected(dead.blue), (observation,))
+        if self.place.pairs:
+            moved = self.place.shares(observation, [dead.green])[dead.green] == ALL
+            blue: Verdict = Healthy() if moved else Progressing(reason="it has traffic")
+        else:
+            blue = drained(self._expected(dead.blue), (observation,))
         if self.place.is_worker and isinstance(blue, Healthy):
             blue = stopped(self._group(dead.blue), (observation,))
         expected = replace(self._expected(dead.green), may_be_empty=True)

@@ -16,6 +16,7 @@ from pipeline.core.preflight.credentials import credential_findings
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, Proposal, SubnetFacts
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import allow_unhealthy_hint, fleet_findings
+from pipeline.core.preflight.pair_checks import pair_findings
 from pipeline.core.preflight.permission_checks import permission_findings
 
 VCPUS = "L-1216C47A"
@@ -32,6 +33,7 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         *_identity(facts, proposal),
         *credential_findings(facts.credentials, proposal.seconds, "a deployment"),
         *_balancers(facts, proposal),
+        *pair_findings(proposal.place, proposal.environment.serving, facts.observation),
         *fleet_findings(facts, proposal),
         *_alarms(facts, proposal),
     ]
@@ -133,7 +135,8 @@ def _balancer(
             what=f"has targets of type {facts.target_type}, but a group registers instances",
             remedy="use a target group of target type instance",
         )
-    if not facts.listeners:
+    paired = {each.identifier for pair in proposal.place.pairs for each in pair.targets}
+    if not facts.listeners and facts.balancer.identifier not in paired:
         yield Finding(
             where=where,
             what="no listener forwards to it, so its targets never become healthy",

@@ -87,7 +87,7 @@ class Proposal:
 
     def configured(self, attached: frozenset[str]) -> frozenset[str]:
         """Return those of a group's traffic sources that the configuration names."""
-        return attached & {each.identifier for each in self.place.balancers}
+        return attached & {each.identifier for each in self.place.all_balancers}
 
     def group(self, release: str) -> str:
         """Return the name of a release's group and launch template, empty without a release."""

@@ -36,9 +36,15 @@ LONGEST_ARGUMENT: Final = 4096
 MOST_ARGUMENTS: Final = 64
 
 # Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
+PAUSABLE_NAMES: Final = tuple("step-1" if each == "step" else each for each in PAUSABLE)
+_STEP = re.compile(r"step-[1-9][0-9]?")
 _RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _GROUP = re.compile(r"[^:\r\n]+")
+_SHARE = re.compile(r"[1-9][0-9]?%")
+_ELBV2 = r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:"
+_LISTENER_ARN = re.compile(_ELBV2 + r"listener/(?:app|net)/[A-Za-z0-9-]{1,32}(?:/[0-9a-f]{16}){2}")
+_RULE_ARN = re.compile(_ELBV2 + r"listener-rule/app/[A-Za-z0-9-]{1,32}(?:/[0-9a-f]{16}){3}")
 _TARGET_GROUP_ARN = re.compile(
     r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]{1,32}"
     r"/[0-9a-f]{16}"
@@ -68,6 +74,41 @@ def check_target_group(value: str) -> str:
     return require_match(_BALANCER, value, allowed)
 
 
+def check_listener(value: str) -> str:
+    """Check the ARN of a listener of an application or network load balancer."""
+    allowed = (
+        "write the ARN of a listener: arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/..."
+    )
+    require_ascii(value, 256, allowed)
+    return require_match(_LISTENER_ARN, value, allowed)
+
+
+def check_rule(value: str) -> str:
+    """Check the ARN of a listener rule."""
+    allowed = (
+        "write the ARN of a listener rule: "
+        "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/..."
+    )
+    require_ascii(value, 256, allowed)
+    return require_match(_RULE_ARN, value, allowed)
+
+
+def check_listener_or_rule(value: str) -> str:
+    """Check the ARN of a listener or of a listener rule."""
+    return check_rule(value) if ":listener-rule/" in value else check_listener(value)
+
+
+def check_members(value: int | str) -> int | str:
+    """Check how many members a step of a canary has: a number, or a share such as `50%`."""
+    allowed = 'write a number of instances, or a share of the old release such as "50%"'
+    if isinstance(value, int):
+        if value < 1:
+            raise ValueError(f"is {value}: {allowed}")
+        return value
+    require_ascii(value, 3, allowed)
+    return require_match(_SHARE, value, allowed)
+
+
 def check_group(value: str) -> str:
     """Check the name of an Auto Scaling group: any text but `:` (CreateAutoScalingGroup)."""
     allowed = f"the name of a group has 1 to {LONGEST_GROUP} characters without : or line ends"
@@ -82,10 +123,12 @@ def check_phase(value: str) -> str:
 
 def check_pausable(value: str) -> str:
     """Check the name of a phase that a promotion may pause before."""
-    if value in PHASES and value not in PAUSABLE:
-        what = "is on the way back, which never waits: the phases to pause before are "
-        raise ValueError(f"{shown(value)} {what}{', '.join(PAUSABLE)}")
-    return _one_of(value, PAUSABLE, "a phase")
+    if _STEP.fullmatch(value):
+        return value
+    if value in PHASES and value not in PAUSABLE_NAMES:
+        what = "names no step" if value in PAUSABLE else "is on the way back, which never waits"
+        raise ValueError(f"{shown(value)} {what}: write one of {', '.join(PAUSABLE_NAMES)}")
+    return _one_of(value, PAUSABLE_NAMES, "a phase")
 
 
 def _one_of(value: str, known: Sequence[str], kind: str) -> str:

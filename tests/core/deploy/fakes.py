@@ -37,6 +37,7 @@ from pipeline.core.health.observation import (
     ObservedGroup,
     Target,
 )
+from pipeline.core.health.pairs import Pair
 from pipeline.core.pausing.pause import Decision
 from pipeline.core.state.deployment import Deployment, Hook, Kind, Limits, Place, Policy, Runner
 from pipeline.core.state.environment import Environment, ReleaseRecord
@@ -57,6 +58,18 @@ DOCUMENT = Environment(
     app=PLACE.app, environment=PLACE.environment, account=PLACE.account, region=PLACE.region
 )
 WORKERS = replace(PLACE, balancers=())
+ONE_SIDE = Balancer(kind="elbv2", identifier="arn:tg/a", name="web-a")
+OTHER_SIDE = Balancer(kind="elbv2", identifier="arn:tg/b", name="web-b")
+RULE, TEST_RULE = "arn:rule/live", "arn:rule/test"
+PAIR = Pair(rule=RULE, targets=(ONE_SIDE, OTHER_SIDE), live=ONE_SIDE, test=TEST_RULE)
+PAIRED = replace(
+    PLACE,
+    balancers=(),
+    pairs=(PAIR,),
+    sides={"r000001": (ONE_SIDE.identifier,), "r000002": (OTHER_SIDE.identifier,)},
+)
+"""A place in which the first release is behind one target group of a pair, the second behind the
+other."""
 POLICY = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
 BOOT, REGISTER, DRAIN, WORK = 5.0, 3.0, 6.0, 30.0
 BLUE, GREEN = "r000001", "r000002"
@@ -138,6 +151,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     age: Callable[[], float] = lambda: 0.0
     speed: float = 1.0
     past: list[tuple[float, dict[str, Group]]] = field(default_factory=list)
+    weights: dict[str, dict[str, int]] = field(default_factory=dict)  # percent, by rule
+    past_weights: list[tuple[float, dict[str, dict[str, int]]]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     activities: dict[str, list[Activity]] = field(default_factory=dict)
     zero_is_meant: bool = False  # a schedule or a person scaled the service to zero
@@ -161,7 +176,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             member.born = 0.0
         self.state |= {given.name} - self.document.adopted
         if attached and not self.place.is_worker:
-            self._attach(group)
+            self._attach(group, self.place.entries_of(given.name))
             self.has_served = True
         self.remember()
 
@@ -180,6 +195,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         if self.past and self.past[-1][0] == self.time:
             del self.past[-1]
         self.past.append((self.time if self.past else 0.0, deepcopy(self.groups)))
+        self.past_weights.append((self.past[-1][0], deepcopy(self.weights)))
 
     @contextmanager
     def _earlier(self) -> Iterator[None]:
@@ -253,7 +269,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         number = len(self.calls)
         self.fail(number, name)
         effect()
-        if name in {"attach", "detach", "resize", "apply"}:
+        if name in {"attach", "detach", "resize", "apply", "shift"}:
             self.remember()
         self._sample(name)
         self.fail(number, f"{name}!")
@@ -263,8 +279,25 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             if sum(map(self._working, self.groups.values())) < self.least:
                 self.outages.append(f"after {name}")
             return
+        if self.place.pairs:
+            self.outages += [f"after {name}: {each}" for each in self._without_members()]
+            return
         if self.has_served and not any(self._serves(group) for group in self.groups.values()):
             self.outages.append(f"after {name}")
+
+    def _without_members(self) -> list[str]:
+        """Return the target groups that get new requests and have no healthy member."""
+        weights = self.weights.get(RULE, {}) if self.has_served else {}
+        return [
+            target
+            for target, weight in weights.items()
+            if weight
+            and not any(
+                self._state(group, member, target) == "healthy"
+                for group in self.groups.values()
+                for member in group.members
+            )
+        ]
 
     def _serves(self, group: Group) -> bool:
         return group.name not in self.unhealthy_groups and any(
@@ -292,7 +325,12 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     # Groups
 
     def observe(
-        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+        self,
+        names: Sequence[str],
+        balancers: Sequence[Balancer],
+        *,
+        activities: Sequence[str],
+        rules: Sequence[str] = (),
     ) -> Observation:
         self._call("observe")
         self.group_reads.extend([self.time] if names else [])
@@ -311,7 +349,18 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             with self._earlier():
                 targets[each.identifier] = self._targets(each)
         newest = {name: tuple(self.activities.get(name, ())) for name in activities}
-        return Observation(at=self.time, groups=groups, targets=targets, activities=newest)
+        shown = {rule: self._weights_then(rule) for rule in rules}
+        return Observation(
+            at=self.time, groups=groups, targets=targets, activities=newest, weights=shown
+        )
+
+    def _weights_then(self, rule: str) -> dict[str, int]:
+        at = self.time - self.age()
+        found = (weights for since, weights in reversed(self.past_weights) if since <= at)
+        return next(found, self.weights).get(rule, {})
+
+    def shift(self, rule: str, weights: Mapping[str, int]) -> None:
+        self._call("shift", lambda: self.weights.update({rule: dict(weights)}))
 
     def _seen(self, group: Group) -> ObservedGroup:
         is_unhealthy = self.place.is_worker and group.name in self.unhealthy_groups
@@ -517,6 +566,10 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         """The releases that every balancer has attached, or that may run without a balancer."""
         if self.place.is_worker:
             return {name[-7:] for name, group in self.groups.items() if group.maximum}
+        if self.place.pairs:
+            live = {arn for arn, weight in self.weights.get(RULE, {}).items() if weight}
+            found = self.groups.items()
+            return {self._release(name) for name, group in found if group.attached & live}
         everywhere = {each.identifier for each in PLACE.balancers}
         groups = self.groups.items()
         return {self._release(name) for name, group in groups if group.attached >= everywhere}
@@ -562,6 +615,8 @@ def cloud(
         releases={each.release.name: each for each in records},
     )
     fake = FakeCloud(document=document, place=place)
+    if place.pairs:
+        fake.weights[RULE] = {ONE_SIDE.identifier: 100, OTHER_SIDE.identifier: 0}
     for number in made:
         fake.add(number, attached=blue and number == 1)
         if place.is_worker and not (blue and number == 1):
@@ -583,6 +638,7 @@ def begin(
     detach: tuple[Balancer, ...] = (),
     before: Limits | None = None,
     pause_before: tuple[str, ...] = (),
+    target_groups: tuple[str, ...] = (),
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -598,6 +654,7 @@ def begin(
         detach=detach,
         before=before,
         pause_before=pause_before,
+        target_groups=target_groups,
     )
     known = green in fake.document.releases
     fake.document = fake.document.started(

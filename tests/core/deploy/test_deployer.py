@@ -9,11 +9,12 @@ from math import inf
 
 import pytest
 
-from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates.all_healthy import AllHealthy
 from pipeline.core.deploy.gates.watcher import GateWatcher
-from pipeline.core.deploy.phases import Phase, promotion, removal, rollback
+from pipeline.core.deploy.phase import Fleet, Phase
+from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.polling import Forecast
+from pipeline.core.deploy.ways_back import removal, rollback
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Event, Message, PhaseBegan
 from pipeline.core.freshness import Writes

@@ -116,9 +116,13 @@ class PreflightReader:
         found: Queries = {
             "identity": partial(queries.read_identity, clients, place.region),
             "groups": partial(queries.read_group_facts, scaling, proposal),
-            "balancers": partial(self._describe, place.balancers),
+            "balancers": partial(self._describe, place.all_balancers),
             "observation": partial(
-                self._groups.observe, [blue] if blue else [], place.balancers, activities=()
+                self._groups.observe,
+                [blue] if blue else [],
+                place.all_balancers,
+                activities=(),
+                rules=place.rules,
             ),
         }
         if self._alarms:
@@ -145,7 +149,7 @@ class PreflightReader:
             "group_quota": partial(queries.read_group_quota, self._clients.autoscaling(region)),
             "vcpus": partial(queries.read_vcpus, quotas, ec2, instance_type),
         }
-        if any(each.kind == "elbv2" for each in proposal.place.balancers):
+        if any(each.kind == "elbv2" for each in proposal.place.all_balancers):
             found["targets"] = partial(queries.read_target_quota, self._clients.elbv2(region))
         return found
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.adapters.aws.balancer_settings import describe
+from pipeline.adapters.aws.balancing.balancer_settings import describe
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.groups import Groups
 from pipeline.adapters.aws.images import read_image_facts
@@ -54,9 +54,15 @@ class FakeGroups:
         self.unreadable = unreadable
 
     def observe(
-        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+        self,
+        names: Sequence[str],
+        balancers: Sequence[Balancer],
+        *,
+        activities: Sequence[str],
+        rules: Sequence[str] = (),
     ) -> Observation:
         assert not activities
+        assert not rules
         self.asked.append((names, balancers))
         return Observation(at=0.0, unreadable=self.unreadable)
 
