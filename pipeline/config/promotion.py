@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from pipeline.config.basis import LIST, Duration, Pause, Table
 from pipeline.config.pausing import EnvironmentPauseSettings, PauseSettings
+from pipeline.config.probe import EnvironmentProbeSettings, ProbeSettings
 from pipeline.config.traffic import Steps
 from pipeline.core.state.deployment import Hook, Policy
 from pipeline.core.state.strategy import Strategy
@@ -99,6 +100,9 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     steps: Steps | None = Field(default=None, description="Replace promote.steps.")
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
     verify: _Hooks | None = Field(default=None, description="Replace promote.verify.")
+    probe: EnvironmentProbeSettings = Field(
+        default=EnvironmentProbeSettings(), description="Overrides of [promote.probe]."
+    )
 
 
 class PromoteSettings(PauseSettings):
@@ -156,12 +160,20 @@ class PromoteSettings(PauseSettings):
         default=(),
         description="Programs that must exit with 0 before the release receives traffic.",
     )
+    probe: ProbeSettings = Field(
+        default=ProbeSettings(),
+        description="Requests that the pipeline sends during a deployment.",
+    )
 
     def with_overrides(self, over: EnvironmentPromoteSettings) -> "PromoteSettings":
         """Return these settings with the overrides of an environment; deadlines merge by phase."""
         values_by_name = {name: getattr(over, name) for name in type(over).model_fields}
         given = {name: value for name, value in values_by_name.items() if value is not None}
-        return self.model_copy(update={**given, "deadlines": {**self.deadlines, **over.deadlines}})
+        merged = {
+            "deadlines": {**self.deadlines, **over.deadlines},
+            "probe": self.probe.with_overrides(over.probe),
+        }
+        return self.model_copy(update={**given, **merged})
 
     @property
     def policy(self) -> Policy:
@@ -183,6 +195,7 @@ class PromoteSettings(PauseSettings):
             deadlines={**paused, **self.deadlines},
             verify=tuple(Hook(command=each.command, timeout=each.timeout) for each in self.verify),
             alarms=self.alarms,
+            probe=self.probe.probe,
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,
             overlap=self.overlap,

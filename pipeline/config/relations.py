@@ -53,6 +53,7 @@ def check_relations(document: _Table) -> Iterator[Problem]:
         yield from _check_tags(("environments", name, "bake"), over, bake)
         yield from _check_size(("environments", name), environment)
     yield from _check_promotions(document)
+    yield from _check_probes(document)
     yield from _check_keys(document)
 
 
@@ -210,6 +211,35 @@ def _check_overlap(
             "requests would fail until the new release serves",
             remedy="remove overlap" if inner else f"set overlap = true in {own}",
         )
+
+
+def _check_probes(document: _Table) -> Iterator[Problem]:
+    """Find probes of services without load balancers, and of several services at one URL."""
+    common = _table(document, "promote", "probe").get("url")
+    seen: dict[str, str] = {}
+    for name, environment in _table(document, "environments").items():
+        table = _table({"_": environment}, "_")
+        own = _table(table, "promote", "probe")
+        url = own.get("url", common)
+        if not isinstance(url, str) or not url:
+            continue
+        where: Key = ("environments", name) if "url" in own else ()
+        key: Key = (*where, "promote", "probe", "url")
+        if not any(table.get(each) for each in ("load_balancers", "target_groups", "pairs")):
+            yield Problem(
+                key=key,
+                what="the probe sends requests through a load balancer, and "
+                f"[environments.{name}] has none",
+                remedy=f'set url = "" in [environments.{name}.promote.probe]',
+            )
+        elif url in seen:
+            yield Problem(
+                key=key,
+                what=f"the probes of {seen[url]} and {name} request the same URL, "
+                "so one of them would watch the other's release",
+                remedy=f"set url in [environments.{name}.promote.probe]",
+            )
+        seen.setdefault(url, name)
 
 
 def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:

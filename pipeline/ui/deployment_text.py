@@ -135,6 +135,14 @@ def format_failure(deployment: Deployment) -> str:
     return f"{failure}; rollback error: {one_line(outcome.rollback_error)}"
 
 
+def format_probe(deployment: Deployment) -> str:
+    """Return the probe's totals and where its failures are: `6,200 requests, 0 failed`."""
+    totals = deployment.probe
+    if totals is None:
+        return ""
+    return f"{totals}; see {one_line(totals.file)}" if totals.file else str(totals)
+
+
 def succeeded(deployment: Deployment) -> bool:
     """Return True if it ended as requested; an `abort` requests a rollback."""
     result = deployment.outcome.result if deployment.outcome else None

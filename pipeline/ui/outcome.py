@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.core.deploy.plan import Unchanged
+from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Deployment, PhaseRun, Result
 from pipeline.core.state.report import serves, took
 from pipeline.core.times import format_duration
@@ -23,6 +24,7 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
         ("paused", deployment_text.format_pause(deployment)),
         ("approval", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
+        ("probe", deployment_text.format_probe(deployment)),
         ("phases", phases(deployment.phases)),
         ("adopted", deployment_text.format_adopted(deployment)),
         ("id", one_line(deployment.id)),
@@ -113,11 +115,23 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "rollback_error": (outcome.rollback_error if outcome else "") or None,
         "evidence": (outcome.evidence if outcome else "") or None,
         "remedy": deployment_text.format_remedy(deployment) or None,
+        "probe": _probe_document(deployment.probe),
         "adopted": deployment_text.adopted_document(deployment_text.left_adopted(deployment)),
         "phases": [
             {"name": run.name, "seconds": round(run.seconds, 3), "failure": run.fault or None}
             for run in deployment.phases
         ],
+    }
+
+
+def _probe_document(totals: ProbeTotals | None) -> dict[str, Any] | None:
+    if totals is None:
+        return None
+    return {
+        "requests": totals.requests,
+        "failed": totals.failures,
+        "not_sent": totals.unsent,
+        "file": totals.file or None,
     }
 
 
@@ -158,6 +172,7 @@ def step_summary(deployment: Deployment) -> str:
         ("paused", deployment_text.format_pause(deployment)),
         ("approval", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
+        ("probe", deployment_text.format_probe(deployment)),
         ("deployment", deployment.id),
         ("adopted", deployment_text.format_adopted(deployment)),
         *_commands(deployment),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.core.deploy.plan import PlanPreview
-from pipeline.core.state.deployment import Policy
+from pipeline.core.state.deployment import Kind
 from pipeline.core.state.inputs import InputChange, is_digest
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
@@ -32,7 +32,7 @@ def plan_text(preview: PlanPreview, width: int = 100) -> str:
             *_table(preview),
             "",
             *_workers(preview, width),
-            *_policy(preview.policy, width),
+            *_policy(preview, width),
             *_inputs(preview.inputs, width),
             *_findings(preview, width),
             *_changes(preview.plan),
@@ -81,13 +81,29 @@ def _workers(preview: PlanPreview, width: int) -> list[str]:
     return [f"{'workers':<10} {wrapped('; '.join(texts), width, 11)}"]
 
 
-def _policy(policy: Policy, width: int) -> list[str]:
+def _policy(preview: PlanPreview, width: int) -> list[str]:
+    policy = preview.policy
     hooks = [
         f"{one_line(shlex.join(hook.command))} (limit {format_duration(hook.timeout)})"
         for hook in policy.verify
     ]
-    rows = (("hooks", "; ".join(hooks)), ("alarms", one_line(", ".join(policy.alarms))))
+    rows = (
+        ("hooks", "; ".join(hooks)),
+        ("alarms", one_line(", ".join(policy.alarms))),
+        ("probe", _probe(preview)),
+    )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
+
+
+def _probe(preview: PlanPreview) -> str:
+    """Return what the probe requests, and from when on."""
+    probe, deployment = preview.policy.probe, preview.deployment
+    if probe is None:
+        return ""
+    begins = "from attach" if deployment.blue else "from the end of attach"
+    if deployment.kind is Kind.ROLLBACK:
+        begins = "only counted, because this is a rollback"
+    return one_line(f"{probe.describe()}; {begins}")
 
 
 def _inputs(changes: Sequence[InputChange], width: int) -> list[str]:
@@ -159,6 +175,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         ],
         "inputs": inputs_document(preview.inputs),
         "detach": [each.name for each in deployment.detach],
+        "probe": preview.policy.probe.url if preview.policy.probe else None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
         "findings": [

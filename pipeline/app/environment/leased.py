@@ -110,7 +110,9 @@ class LeasedEnvironment:
             reconciler=reconciler,
             deployment=deployment,
             report=self.reader.app.report,
-            signals=tuple(signals_of(self.reader, reconciler.policy)),
+            signals=tuple(
+                signals_of(self.reader, reconciler.policy, reconciler.ledger, deployment)
+            ),
             read_delays=partial(
                 self.reader.read_delays, deployment.detach, (deployment.blue, deployment.green)
             ),

@@ -19,7 +19,7 @@ from pipeline.core.deploy.phase import Fleet, Phase
 from pipeline.core.deploy.polling import Timings
 from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.deploy.signals import Moment, Signal, combined
+from pipeline.core.deploy.signals.base import Moment, Signal, combined
 from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
@@ -99,21 +99,26 @@ class Deployer:
         """
         names = tuple(phase.name for phase in (*([check] if check else []), *phases))
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
-        performed = Outcome(result=success, rollback_error=undone)
-        outcome = self._perform_all(phases, performed, check)
-        self.reconciler.resources.forget()
-        if outcome.result is Result.PAUSED:
-            self._pause(outcome)
-        else:
-            self._end(outcome)
+        try:
+            performed = Outcome(result=success, rollback_error=undone)
+            outcome = self._perform_all(phases, performed, check)
+            self.reconciler.resources.forget()
+            if outcome.result not in {Result.NEEDS_ATTENTION, Result.PAUSED}:
+                self._attempt(self._settle)
+        finally:
+            self._end_signals()
+        end = self._pause if outcome.result is Result.PAUSED else self._end
+        end(outcome)
         self._ledger.record(self.deployment)
-        self._ledger.update(self._closed)
+        self._ledger.update(lambda document: document.closed(self.deployment, ready=self._ready))
         self.report(DeploymentEnded(deployment=self.deployment))
         return self.deployment
 
+    def _end_signals(self) -> None:
+        for signal in self.signals:
+            self.deployment = signal.end(self.deployment)
+
     def _end(self, outcome: Outcome) -> None:
-        if outcome.result is not Result.NEEDS_ATTENTION:
-            self._attempt(self._settle)
         self.closing(outcome)
         self.deployment = replace(self.deployment, outcome=outcome, ended=self._pace.today())
 
@@ -124,13 +129,6 @@ class Deployer:
         pause = self._policy.pauses.begin(outcome.phase, self._pace.today())
         pauses = (*self.deployment.pauses, pause)
         self.deployment = replace(self.deployment, outcome=outcome, pauses=pauses)
-
-    def _closed(self, document: Environment) -> Environment:
-        """Return the document after the run; after a pause, another run does not know `ready`."""
-        green = document.releases.get(self.deployment.green)
-        if self.deployment.pause and green and self._ready:
-            document = document.with_release(replace(green, ready=self._ready))
-        return document.closed(self.deployment)
 
     def _settle(self) -> None:
         """Wait until every observation shows the changes of traffic: the next run relies on it."""
@@ -292,6 +290,8 @@ class Deployer:
     def _enter(self, phase: Phase) -> None:
         """Record the beginning of a phase, and the decision for green if it makes one."""
         self.deployment = replace(self.deployment, phase=phase.name)
+        for signal in self.signals:
+            self.deployment = signal.begin(phase, self.deployment)
         decides = phase.decides(self.deployment.green)
         stops_blue = phase.has(DRAINS) and phase.want.serving == {self.deployment.green}
         if decides or (stops_blue and self._observer.place.is_worker):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.probe.expectation import Result as ProbeResult
 from pipeline.core.state.deployment import Deployment, Hook
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import Release
@@ -96,6 +97,25 @@ class Alarms(Protocol):
 
     def ringing(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return one line for each alarm that is in ALARM."""
+
+
+class Prober(Protocol):
+    """Sends the requests of a probe at its rate, whatever the answers; nothing is raised."""
+
+    def send(self, url: str, phase: str) -> None:
+        """Send requests to a URL from now on; results name the phase. No URL: send none."""
+
+    def take(self) -> Sequence[ProbeResult]:
+        """Return the results since the last call."""
+
+    def take_unsent(self) -> int:
+        """Return how many requests could not be sent since the last call."""
+
+    def oldest(self) -> float:
+        """Return for how many seconds the oldest request has waited; 0 without any."""
+
+    def stop(self) -> None:
+        """Send no more; wait a moment for the answers to those that were sent."""
 
 
 class EnvironmentReader(Protocol):

@@ -10,6 +10,8 @@ from pipeline.core.health.observation import Balancer, Observation, ObservedGrou
 from pipeline.core.health.pairs import Pair
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.pausing.pause import NO_ACTOR, NO_PAUSES, Actor, Decision, Pause, PausePolicy
+from pipeline.core.probe.settings import Probe
+from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.state.strategy import STEP, Step, Strategy
 from pipeline.core.validation.phases import DRAINS, family, traits_of
@@ -82,6 +84,7 @@ class Policy:
     deadlines: Mapping[str, float] = field(default_factory=lambda: NO_ITEMS)
     verify: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
+    probe: Probe | None = None
     patience: float = 300.0
     waits_for_slow_start: bool = True
     overlap: bool = True
@@ -186,8 +189,9 @@ class Deployment:
     those of the pairs that green uses, by their ARNs. `before` is the
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
-    the environment has no load balancers. `actor` began it. It pauses before the phases
-    `pause_before`; `pauses` are those so far, the last one may last.
+    the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
+    `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
+    last one may last.
     """
 
     id: str
@@ -212,6 +216,7 @@ class Deployment:
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
+    probe: ProbeTotals | None = None
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""

@@ -26,7 +26,7 @@ from pipeline.core.deploy.ports import (
 )
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import plan_recovery, plan_resumption
-from pipeline.core.deploy.signals import AlarmSignal
+from pipeline.core.deploy.signals.alarms import AlarmSignal
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.events import Event
 from pipeline.core.health.observation import (
