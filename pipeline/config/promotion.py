@@ -199,7 +199,7 @@ class PromoteSettings(PauseSettings):
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,
             overlap=self.overlap,
-            pauses=self.pauses,
             strategy=self.strategy,
             steps=tuple(each.step for each in self.steps),
+            pauses=self.pauses,
         )

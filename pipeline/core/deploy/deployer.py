@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from math import inf
 
 from pipeline.core.deploy.evidence import EvidenceKeeper
-from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import Fleet, Phase
-from pipeline.core.deploy.polling import Timings
 from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.deploy.signals.base import Moment, Signal, combined
+from pipeline.core.deploy.signals.base import Signal
+from pipeline.core.deploy.waiting import GateError, PhaseWait
 from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
@@ -30,10 +28,8 @@ from pipeline.core.events import (
     PhaseEnded,
     Report,
     RollbackBegan,
-    Watched,
 )
 from pipeline.core.freshness import Write
-from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import (
     Delays,
     Deployment,
@@ -45,7 +41,7 @@ from pipeline.core.state.deployment import (
 )
 from pipeline.core.state.environment import Environment
 from pipeline.core.times import format_duration
-from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD, RESTORES
+from pipeline.core.validation.phases import CREATES, DELETES, DRAINS, HOLD, RESTORES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,24 +95,29 @@ class Deployer:
         """
         names = tuple(phase.name for phase in (*([check] if check else []), *phases))
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
+        performed = Outcome(result=success, rollback_error=undone)
         try:
-            performed = Outcome(result=success, rollback_error=undone)
             outcome = self._perform_all(phases, performed, check)
             self.reconciler.resources.forget()
             if outcome.result not in {Result.NEEDS_ATTENTION, Result.PAUSED}:
                 self._attempt(self._settle)
         finally:
             self._end_signals()
-        end = self._pause if outcome.result is Result.PAUSED else self._end
-        end(outcome)
-        self._ledger.record(self.deployment)
-        self._ledger.update(lambda document: document.closed(self.deployment, ready=self._ready))
-        self.report(DeploymentEnded(deployment=self.deployment))
-        return self.deployment
+        return self._close(outcome)
 
     def _end_signals(self) -> None:
         for signal in self.signals:
             self.deployment = signal.end(self.deployment)
+
+    def _close(self, outcome: Outcome) -> Deployment:
+        if outcome.result is Result.PAUSED:
+            self._pause(outcome)
+        else:
+            self._end(outcome)
+        self._ledger.record(self.deployment)
+        self._ledger.update(self._closed)
+        self.report(DeploymentEnded(deployment=self.deployment))
+        return self.deployment
 
     def _end(self, outcome: Outcome) -> None:
         self.closing(outcome)
@@ -129,6 +130,13 @@ class Deployer:
         pause = self._policy.pauses.begin(outcome.phase, self._pace.today())
         pauses = (*self.deployment.pauses, pause)
         self.deployment = replace(self.deployment, outcome=outcome, pauses=pauses)
+
+    def _closed(self, document: Environment) -> Environment:
+        """Return the document after the run; after a pause, another run does not know `ready`."""
+        green = document.releases.get(self.deployment.green)
+        if self.deployment.pause and green and self._ready:
+            document = document.with_release(replace(green, ready=self._ready))
+        return document.closed(self.deployment)
 
     def _settle(self) -> None:
         """Wait until every observation shows the changes of traffic: the next run relies on it."""
@@ -235,7 +243,7 @@ class Deployer:
             action()
         except KeyboardInterrupt:
             failure = PhaseFailure(reason="interrupted by a signal", interrupted=True)
-        except _GateError as error:
+        except GateError as error:
             failure = PhaseFailure(reason=str(error))
         except PipelineError as error:
             failure = PhaseFailure(reason=f"{error.where}: {error.what}", remedy=error.remedy)
@@ -320,70 +328,14 @@ class Deployer:
         self.deployment = replace(self.deployment, after=after)
 
     def _await(self, phase: Phase, limit: float) -> None:
-        """Wait until the gate passes; raises _GateError if it cannot, or not in time."""
-        watcher = GateWatcher.begin(
-            phase.gate,
-            document=self._ledger.read(),
-            place=self._observer.place,
-            policy=self._patient_policy(phase),
-            limit=limit,
-            known=self.known,
-            writes=self._observer.writes,
-        )
-        watcher.wait.forecast = phase.gate.forecast(self._timings())
-        watcher.wait.empty_before = self.deployment.empty_before
-        watcher.wait.shares = phase.want.shares
-        deadline = max(self._pace.now() + limit, watcher.settled)
-        while True:
-            watcher.add(self._observer.watch(watcher))
-            self.reconciler.attach_again(phase, watcher.latest)
-            self.reconciler.shift_back(phase, watcher.latest, phase.gate.judge(watcher.wait))
-            verdict = self._judge(watcher, phase)
-            reason = "" if isinstance(verdict, Healthy) else verdict.reason
-            self.report(Watched(phase=phase.name, waiting=reason, observation=watcher.latest))
-            match verdict:
-                case Healthy():
-                    return
-                case Failed():
-                    raise _GateError(reason)
-                case Progressing() if self._pace.now() >= deadline:
-                    raise _GateError(f"gave up after {format_duration(limit)}: {reason}")
-            if target := watcher.size_target:
-                self.reconciler.sizes.grow(target.release, target.least, watcher.latest)
-            self._observer.wait_for_next(watcher, deadline)
-
-    def _judge(self, watcher: GateWatcher, phase: Phase) -> Verdict:
-        """Return the verdict of the gate and of the signals that may end the phase."""
-        verdict = watcher.judge()
-        moment = Moment(
+        PhaseWait(
+            reconciler=self.reconciler,
+            signals=self.signals,
+            report=self.report,
             deployment=self.deployment,
-            phase=phase.name,
-            policy=self._policy,
-            began=watcher.wait.began,
-            at=watcher.latest.at,
-            over=isinstance(verdict, Healthy),
-        )
-        has_traffic = not phase.has(HOLD) and not phase.has(DETACHED)
-        asked = (
-            each
-            for each in self.signals
-            if phase.gate.reads_signals or (each.always and has_traffic)
-        )
-        return combined(verdict, asked, moment)
-
-    def _patient_policy(self, phase: Phase) -> Policy:
-        """Return the policy of a wait: on the way back, a lack of capacity only ends with it."""
-        return replace(self._policy, patience=inf) if phase.has(HOLD) else self._policy
-
-    def _timings(self) -> Timings:
-        blue = self._ledger.read().releases.get(self.deployment.blue)
-        since = None if self._launched is None else self._pace.now() - self._launched
-        ready = blue.ready if blue else None
-        return Timings(drain=self._policy.delays.drain, ready=ready, since_launch=since)
-
-
-class _GateError(Exception):
-    """The gate of a phase cannot pass, or did not in time."""
+            known=self.known,
+            launched=self._launched,
+        ).run(phase, limit)
 
 
 def _outcome(result: Result, phase: Phase, failure: PhaseFailure) -> Outcome:

@@ -213,10 +213,10 @@ class Deployment:
     after: Limits | None = None
     adopted: AdoptedGroup | None = None
     worker: bool = False
+    probe: ProbeTotals | None = None
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
-    probe: ProbeTotals | None = None
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""

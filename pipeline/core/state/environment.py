@@ -233,17 +233,12 @@ class Environment:
         )
         return replace(self, retired=retired)
 
-    def closed(self, deployment: Deployment, *, ready: float = 0.0) -> Environment:
-        """Return the document after a deployment; one that is not over stays in it.
-
-        `ready` is green's, which the run after a pause does not know; 0 if this run does not.
-        """
-        outcome, green = deployment.outcome, self.releases.get(deployment.green)
-        if outcome and outcome.result is Result.PAUSED and green and ready:
-            document = self.with_release(replace(green, ready=ready))
-            return replace(document, deployment=deployment)
+    def closed(self, deployment: Deployment) -> Environment:
+        """Return the document after a deployment; one that is not over stays in it."""
+        outcome = deployment.outcome
         if outcome and outcome.result in {Result.NEEDS_ATTENTION, Result.PAUSED}:
             return replace(self, deployment=deployment)
+        green = self.releases.get(deployment.green)
         if green and deployment.green != self.serving and not green.adopted:
             return replace(self.with_release(replace(green, failed=True)), deployment=None)
         return replace(self, deployment=None)

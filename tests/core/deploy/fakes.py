@@ -637,8 +637,8 @@ def begin(
     minimum: int | None = 1,
     detach: tuple[Balancer, ...] = (),
     before: Limits | None = None,
-    pause_before: tuple[str, ...] = (),
     target_groups: tuple[str, ...] = (),
+    pause_before: tuple[str, ...] = (),
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -653,8 +653,8 @@ def begin(
         keep_failed=keep_failed,
         detach=detach,
         before=before,
-        pause_before=pause_before,
         target_groups=target_groups,
+        pause_before=pause_before,
     )
     known = green in fake.document.releases
     fake.document = fake.document.started(

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.core.deploy.phase import Manner
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.errors import FailedError, RefusedError
+from pipeline.core.deploy.plan import PromoteRequest, pauses_of
+from pipeline.core.errors import ConfigurationError, FailedError, RefusedError
 from pipeline.core.pausing.pause import Approval, Decision, OnTimeout, PausePolicy
 from pipeline.core.state.deployment import Delays, Deployment, Policy, Result
 from pipeline.core.state.strategy import Step, Strategy
@@ -435,5 +436,25 @@ def test_a_resume_whose_calls_fail_once_goes_on_or_back() -> None:
 
 
 def test_the_policy_of_a_check_waits_for_nothing() -> None:
-    policy = Policy(soak=60.0, observe=60.0).without_waits()
-    assert (policy.pause("soak"), policy.pause("observe")) == (0.0, 0.0)
+    policy = replace(CANARY, soak=60.0, observe=60.0, delays=Delays(slow_start=60.0))
+    waits = map(policy.without_waits().pause, ("soak", "step-1", "step-2", "shift", "observe"))
+    assert set(waits) == {0.0}
+
+
+# --- where a promotion pauses ---------------------------------------------------------------------
+
+
+def test_it_pauses_before_configured_and_requested_phases_and_after_a_step_that_says_so() -> None:
+    steps = (Step(seconds=4, weight=5, pause=True), Step(seconds=3, weight=25, pause=True))
+    policy = replace(CANARY, steps=steps, pauses=PausePolicy(before=("retire", "soak")))
+    table = promotion(BLUE, GREEN, how=Manner(pairs=True, steps=steps))
+    request = PromoteRequest(environment="staging", pause_before=("verify",))
+    assert pauses_of(table, policy, request) == ("verify", "step-2", "shift", "retire")
+
+
+def test_a_requested_phase_that_the_deployment_lacks_is_an_error_with_a_command() -> None:
+    request = PromoteRequest(environment="staging", pause_before=("shift",))
+    with pytest.raises(ConfigurationError) as raised:
+        pauses_of(TABLE, POLICY, request)
+    assert raised.value.what.startswith("this deployment has no phase shift: its phases are launch")
+    assert raised.value.remedy == "ami-pipeline promote -e staging --pause-before observe"
