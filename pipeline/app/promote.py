@@ -17,7 +17,6 @@ from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.survey import Survey
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
-from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.phase import Manner, Phase
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
@@ -33,6 +32,7 @@ from pipeline.core.deploy.selection.release import (
     skipped,
 )
 from pipeline.core.deploy.selection.versions import beside, choose_images, image_named, is_version
+from pipeline.core.deploy.sizes.limits import limits_of
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
@@ -68,6 +68,7 @@ def promote(
         interrupted=interrupted,
         finish_first=True,
         change_program=request.change_program,
+        wait=request.wait,
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
@@ -246,7 +247,16 @@ class Promotion:
             image=self.image.id,
             version=self.image.version,
             keep_failed=self.request.keep_failed,
+            pause_before=self._pauses,
         )
+
+    @property
+    def _pauses(self) -> tuple[str, ...]:
+        """The phases to pause before; a rollback never waits for a person."""
+        if self.kind is Kind.ROLLBACK:
+            return ()
+        configured = self._reader.policy.pauses.before
+        return tuple(dict.fromkeys((*configured, *self.request.pause_before)))
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
         # An alarm that is firing already says nothing about green. Preflight refused the promotion

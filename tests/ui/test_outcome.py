@@ -231,6 +231,8 @@ def test_the_document_contains_every_fact() -> None:
             "run": "https://github.example/web/runs/9",
         },
         "phase": "attach",
+        "pauses": [],
+        "actor": None,
         "reason": reason,
         "interrupted": False,
         "rollback_error": None,
@@ -248,6 +250,7 @@ def test_the_document_contains_every_fact() -> None:
         ],
         "next": "fix the cause above, then: "
         "ami-pipeline bake -e production && ami-pipeline promote -e production",
+        "abort": None,
     }
     assert as_json(document)
 
