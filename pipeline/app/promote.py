@@ -19,7 +19,7 @@ from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
 from pipeline.core.deploy.phase import Manner, Phase
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
+from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged, pauses_of
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import (
     image_of,
@@ -230,9 +230,13 @@ class Promotion:
         reconciler.prepared = plan
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))
         found = (*found, *self._reported(self._change_of_program(document)))
+        phases = self._phases(document, deployment, reconciler.manner)
+        if self.kind is not Kind.ROLLBACK:  # which never waits for a person
+            pauses = pauses_of(phases, reconciler.policy, self.request)
+            deployment = replace(deployment, pause_before=pauses)
         preview = PlanPreview(
             deployment=deployment,
-            phases=self._phases(document, deployment, reconciler.manner),
+            phases=phases,
             policy=reconciler.policy,
             findings=found,
             plan=plan,
@@ -247,16 +251,7 @@ class Promotion:
             image=self.image.id,
             version=self.image.version,
             keep_failed=self.request.keep_failed,
-            pause_before=self._pauses,
         )
-
-    @property
-    def _pauses(self) -> tuple[str, ...]:
-        """The phases to pause before; a rollback never waits for a person."""
-        if self.kind is Kind.ROLLBACK:
-            return ()
-        configured = self._reader.policy.pauses.before
-        return tuple(dict.fromkeys((*configured, *self.request.pause_before)))
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
         # An alarm that is firing already says nothing about green. Preflight refused the promotion

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.deploy.signals.probe import url_in
+from pipeline.core.pausing.pause import Approval
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.inputs import InputChange, is_digest
 from pipeline.core.terraform.plan_guard import Plan
@@ -92,8 +93,21 @@ def _policy(preview: PlanPreview, width: int) -> list[str]:
         ("hooks", "; ".join(hooks)),
         ("alarms", one_line(", ".join(policy.alarms))),
         ("probe", _probe(preview)),
+        ("pauses", _pauses(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
+
+
+def _pauses(preview: PlanPreview) -> str:
+    """Return before which phases a person must continue, and until when."""
+    pauses, before = preview.policy.pauses, preview.deployment.pause_before
+    if not before:
+        return ""
+    another = " by another person" if pauses.approval is Approval.ANOTHER else ""
+    limit = format_duration(pauses.limit)
+    return f"before {', '.join(before)} until resume{another} or abort; after {limit}: " + str(
+        pauses.on_timeout
+    )
 
 
 def _probe(preview: PlanPreview) -> str:
@@ -180,6 +194,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         "probe": preview.policy.probe.url if preview.policy.probe else None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
+        "pause_before": list(deployment.pause_before),
         "findings": [
             {"where": each.where, "what": each.what, "next": each.remedy}
             for each in preview.findings
