@@ -14,7 +14,7 @@ from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Prober
 from pipeline.core.deploy.signals.base import Moment, Signal
 from pipeline.core.errors import FailedError, PipelineError
-from pipeline.core.events import Message, Report
+from pipeline.core.events import Message, ProbeCounted, Report
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.probe.settings import Probe
 from pipeline.core.probe.tally import ProbeTotals, Tally, describe_failures
@@ -105,6 +105,7 @@ class ProbeSignal(Signal):
     def judge(self, moment: Moment) -> Verdict:
         """Fail if too many requests have failed; wait for the answer to one that is late."""
         self._count()
+        self.report(ProbeCounted(totals=self.tally.totals))
         now = self.clock()
         if reason := self.tally.excess(now):
             return Failed(reason=reason)

@@ -13,7 +13,7 @@ from pipeline.core.deploy.ports import Prober
 from pipeline.core.deploy.signals.base import Moment
 from pipeline.core.deploy.signals.probe import ProbeSignal, url_in
 from pipeline.core.errors import FailedError, LeaseHeldError
-from pipeline.core.events import Event, Message, PhaseEnded
+from pipeline.core.events import Event, Message, PhaseEnded, ProbeCounted
 from pipeline.core.health.verdict import Healthy, Progressing
 from pipeline.core.probe.expectation import Result as ProbeResult
 from pipeline.core.probe.settings import Probe, Tolerance
@@ -188,6 +188,12 @@ def test_a_failed_request_rolls_back_and_the_first_answers_are_kept() -> None:
     assert [each.text for each in seen.events if isinstance(each, Message)] == [
         f"the probe's first failed request, in soak: {BAD}"
     ]
+
+
+def test_the_display_gets_the_totals_at_each_observation() -> None:
+    counts = [each.totals.requests for each in run().events if isinstance(each, ProbeCounted)]
+    assert counts == sorted(counts)
+    assert len(counts) >= 5
 
 
 def test_failures_on_the_way_back_are_counted_only() -> None:
