@@ -5,6 +5,7 @@ Every release is a version, and each response names the version that sent it.
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections import Counter
@@ -93,8 +94,7 @@ def test_a_canary_by_weight_gets_its_share_in_each_step(
 
 def phases_of(progress: str) -> list[str]:
     """Return the phases in the order in which the progress names them."""
-    found = (line.split(":")[0].strip() for line in progress.splitlines() if ": started" in line)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(re.findall(r"([a-z0-9-]+): started", progress)))
 
 
 def test_a_canary_by_members_grows_and_leaves_the_old_release_untouched(
