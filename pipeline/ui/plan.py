@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.deploy.signals.probe import url_in
 from pipeline.core.pausing.pause import Approval
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.inputs import InputChange, is_digest
@@ -114,7 +115,8 @@ def _probe(preview: PlanPreview) -> str:
     probe, deployment = preview.policy.probe, preview.deployment
     if probe is None:
         return ""
-    begins = "from attach" if deployment.blue else "from the end of attach"
+    phases = (each.name for each in preview.phases if url_in(each, deployment, probe))
+    begins = f"from {next(phases, 'the end')}"
     if deployment.kind is Kind.ROLLBACK:
         begins = "only counted, because this is a rollback"
     return one_line(f"{probe.describe()}; {begins}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.deploy.ports import Ledger
@@ -23,6 +24,14 @@ def signals_of(
         yield from _probe(reader, policy.probe, ledger, deployment)
 
 
+def probe_check(reader: EnvironmentReader) -> Callable[[], str] | None:
+    """Return what tries the probe before a deployment, None without a probe."""
+    from pipeline.adapters.probe.sender import try_probe
+
+    probe = reader.policy.probe
+    return partial(try_probe, probe, reader.app.masker(reader.environment)) if probe else None
+
+
 def _probe(
     reader: EnvironmentReader, probe: Probe, ledger: Ledger, deployment: Deployment
 ) -> Iterator[Signal]:
@@ -37,4 +46,5 @@ def _probe(
             report=reader.app.report,
             keep=ledger.keep,
             clock=time.monotonic,
+            sleep=reader.app.interrupts.sleep,
         )

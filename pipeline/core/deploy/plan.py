@@ -106,7 +106,7 @@ def pauses_of(phases: Sequence[Phase], policy: Policy, request: PromoteRequest) 
     if absent := [each for each in requested if each not in names]:
         what = f"this deployment has no phase {absent[0]}: its phases are {', '.join(names)}"
         again = commands.promote(request.environment, pause_before=names[-2:-1])
-        raise ConfigurationError("--pause-before", what, again)
+        raise ConfigurationError("--pause-before", what, f"name one of them, such as: {again}")
     ends = {f"{STEP}{number}" for number, each in enumerate(policy.steps, 1) if each.pause}
     later = {after for name, after in pairwise(names) if name in ends}
     wanted = {*policy.pauses.before, *requested, *later}

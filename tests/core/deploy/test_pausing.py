@@ -457,4 +457,5 @@ def test_a_requested_phase_that_the_deployment_lacks_is_an_error_with_a_command(
     with pytest.raises(ConfigurationError) as raised:
         pauses_of(TABLE, POLICY, request)
     assert raised.value.what.startswith("this deployment has no phase shift: its phases are launch")
-    assert raised.value.remedy == "ami-pipeline promote -e staging --pause-before observe"
+    again = "ami-pipeline promote -e staging --pause-before observe"
+    assert raised.value.remedy == f"name one of them, such as: {again}"
