@@ -14,6 +14,8 @@ from pipeline.core.state.strategy import Strategy
 from pipeline.core.validation import deployment_values, values
 
 MOST_CHECKS: Final = 60
+LONGEST_WINDOW: Final = 10
+"""The document keeps the inputs of as many earlier releases."""
 
 
 def _has_program(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -54,6 +56,9 @@ _Keep = Annotated[
 ]
 
 
+_Window = Annotated[int, Field(ge=0, le=LONGEST_WINDOW)]
+
+
 class HookSettings(Table):
     """A program that must exit with 0 before the release receives traffic."""
 
@@ -83,6 +88,9 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     soak: Pause | None = Field(default=None, description="Override promote.soak.")
     observe: Pause | None = Field(default=None, description="Override promote.observe.")
     keep_previous: _Keep | None = Field(default=None, description="Override promote.keep_previous.")
+    rollback_window: _Window | None = Field(
+        default=None, description="Override promote.rollback_window."
+    )
     deadline: Duration | None = Field(default=None, description="Override promote.deadline.")
     deadlines: _Deadlines = Field(
         default={}, description="Override promote.deadlines, phase by phase."
@@ -130,6 +138,10 @@ class PromoteSettings(PauseSettings):
     keep_previous: _Keep = Field(
         default=deployment_values.NONE,
         description="How long the old release stays warm: none, a duration, or next (promote).",
+    )
+    rollback_window: _Window = Field(
+        default=3,
+        description="A cold rollback to one of the last N releases does not soak and observe.",
     )
     deadline: Duration = Field(
         default=900.0,

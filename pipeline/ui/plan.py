@@ -93,6 +93,7 @@ def _policy(preview: PlanPreview, width: int) -> list[str]:
         ("hooks", "; ".join(hooks)),
         ("alarms", one_line(", ".join(policy.alarms))),
         ("probe", _probe(preview)),
+        ("rollback", preview.quick),
         ("pauses", _pauses(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
@@ -191,6 +192,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         ],
         "inputs": inputs_document(preview.inputs),
         "detach": [each.name for each in deployment.detach],
+        "quick": preview.quick or None,
         "probe": preview.policy.probe.url if preview.policy.probe else None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
