@@ -3,29 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from pipeline.config.basis import LIST, Duration, Pause, Table
-from pipeline.core.state.deployment import Hook, Policy
+from pipeline.config.hooks import HookList
+from pipeline.core.state.deployment import Policy
 from pipeline.core.validation import deployment_values, values
 
 MOST_CHECKS: Final = 60
 
 
-def _has_program(words: tuple[str, ...]) -> tuple[str, ...]:
-    if not words[0]:
-        raise ValueError('is empty: write a list such as ["./smoke.sh", "--fast"]')
-    return words
-
-
-_Word = Annotated[str, AfterValidator(deployment_values.check_argument)]
-_Command = Annotated[
-    tuple[_Word, ...],
-    LIST,
-    BeforeValidator(deployment_values.check_command),
-    AfterValidator(_has_program),
-    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-]
 _Phase = Annotated[str, AfterValidator(deployment_values.check_phase)]
 _Deadlines = Annotated[
     Mapping[_Phase, Duration],
@@ -48,23 +35,6 @@ _Keep = Annotated[
         {"type": "string", "pattern": "^(none|next|(\\d+h)?(\\d+m)?(\\d+s)?)$", "minLength": 2}
     ),
 ]
-
-
-class HookSettings(Table):
-    """A program that must exit with 0 before the release receives traffic."""
-
-    command: _Command = Field(
-        description="The program and its arguments, as a list; no shell is involved.",
-        examples=[["./smoke.sh", "--fast"]],
-    )
-    timeout: Duration = Field(
-        default=300.0,
-        json_schema_extra={"default": "5m"},
-        description="The time limit of the program.",
-    )
-
-
-_Hooks = Annotated[tuple[HookSettings, ...], LIST]
 
 
 class EnvironmentPromoteSettings(Table):
@@ -91,7 +61,7 @@ class EnvironmentPromoteSettings(Table):
     )
     overlap: bool | None = Field(default=None, description="Override promote.overlap.")
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
-    verify: _Hooks | None = Field(default=None, description="Replace promote.verify.")
+    hooks: HookList | None = Field(default=None, description="Replace promote.hooks.")
 
 
 class PromoteSettings(Table):
@@ -139,9 +109,8 @@ class PromoteSettings(Table):
     alarms: _Alarms = Field(
         default=(), description="CloudWatch alarms that roll back the deployment, by name."
     )
-    verify: _Hooks = Field(
-        default=(),
-        description="Programs that must exit with 0 before the release receives traffic.",
+    hooks: HookList = Field(
+        default=(), description="Programs that run at points of each deployment."
     )
 
     def with_overrides(self, over: EnvironmentPromoteSettings) -> "PromoteSettings":
@@ -168,7 +137,7 @@ class PromoteSettings(Table):
             keep=deployment_values.read_keep(self.keep_previous),
             deadline=self.deadline,
             deadlines={**paused, **self.deadlines},
-            verify=tuple(Hook(command=each.command, timeout=each.timeout) for each in self.verify),
+            hooks=tuple(each.hook for each in self.hooks),
             alarms=self.alarms,
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.deploy.hook_runner import hook_facts
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.deploy.selection.release import hook_facts
+from pipeline.core.hooks.hook import Hook, Point
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
 from pipeline.core.state.report import outputs
 from pipeline.core.validation.phases import PHASES
@@ -52,7 +53,8 @@ def test_every_phase_may_have_a_deadline_and_the_reference_names_it() -> None:
 
 def test_every_variable_of_a_hook_is_documented_and_no_other() -> None:
     documented = set(re.findall(r"^\| `(AMI_PIPELINE_\w+)` ", PROMOTE, re.MULTILINE))
-    assert documented == hook_facts(SOME, PLACE, "web-staging-r000002", ()).keys()
+    hook = Hook(at=Point.AFTER, command=("a",), timeout=1.0)
+    assert documented == hook_facts(hook, SOME, PLACE, "web-staging-r000002", ()).keys()
 
 
 def test_every_output_for_a_ci_system_is_documented() -> None:

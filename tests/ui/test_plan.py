@@ -6,8 +6,9 @@ from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.phases import Manner, promotion, rollback
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.health.observation import Balancer
+from pipeline.core.hooks.hook import Hook, Point
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.state.deployment import Delays, Hook, Policy
+from pipeline.core.state.deployment import Delays, Policy
 from pipeline.core.state.inputs import InputChange
 from pipeline.core.terraform.plan_guard import Change, Plan
 from pipeline.ui.plan import plan_document, plan_text
@@ -18,7 +19,7 @@ POLICY = Policy(
     soak=60.0,
     observe=600.0,
     deadlines={"launch": 300.0},
-    verify=(Hook(command=("tools/check", "--url", "a b"), timeout=30.0),),
+    hooks=(Hook(at=Point.BEFORE_TRAFFIC, command=("tools/check", "--url", "a b"), timeout=30.0),),
     alarms=("web-5xx", "web-latency"),
 )
 PLAN = Plan(
@@ -53,14 +54,14 @@ production: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
 
 PHASE    SERVING          DETACHED         GATE                              LIMIT  ON FAILURE
 launch   r000123          r000122 r000124  all of r000124 InService          5m     roll back
-verify   r000123          r000122 r000124  verify hooks pass for r000124     15m    roll back
+verify   r000123          r000122 r000124  hooks pass for r000124            15m    roll back
 attach   r000123 r000124  r000122          r000124 healthy 3 times in a row  15m    roll back
 soak     r000123 r000124  r000122          r000124 healthy for 1m            15m    roll back
 drain    r000124          r000122 r000123  r000123 drained                   15m    roll back
 observe  r000124          r000122 r000123  r000124 healthy for 10m           15m    roll back
 retire   r000124          r000123          r000122 deleted                   15m    hold
 
-hooks      tools/check --url 'a b' (limit 30s)
+hooks      before-traffic tools/check --url 'a b' (limit 30s)
 alarms     web-5xx, web-latency
 preflight  1 finding
   load balancer web-elb: has no listener
@@ -75,7 +76,7 @@ production: promote r000124 (1.4.0, ami-00000000000000124) while no managed rele
 
 PHASE   SERVING  DETACHED  GATE                              LIMIT  ON FAILURE
 launch  -        r000124   all of r000124 InService          15m    roll back
-verify  -        r000124   no verify hooks                   15m    roll back
+verify  -        r000124   no hooks                          15m    roll back
 attach  r000124  -         r000124 healthy 3 times in a row  15m    roll back
 soak    r000124  -         r000124 healthy for 0s            15m    roll back
 retire  r000124  -         nothing to delete                 15m    hold
@@ -184,7 +185,7 @@ production: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
 
 PHASE    RUNNING          STOPPED  GATE                              LIMIT  ON FAILURE
 launch   r000123 r000124  -        r000124 healthy 3 times in a row  15m    roll back
-verify   r000123 r000124  -        no verify hooks                   15m    roll back
+verify   r000123 r000124  -        no hooks                          15m    roll back
 soak     r000123 r000124  -        r000124 healthy for 0s            15m    roll back
 drain    r000124          r000123  r000123 stopped, hook up to 30m   32m    roll back
 observe  r000124          r000123  r000124 healthy for 0s            15m    roll back
@@ -197,7 +198,7 @@ GAP = """\
 PHASE    RUNNING  STOPPED          GATE                              LIMIT  ON FAILURE
 drain    -        r000123 r000124  r000123 stopped                   15m    roll back
 launch   r000124  r000123          r000124 healthy 3 times in a row  15m    roll back
-verify   r000124  r000123          no verify hooks                   15m    roll back
+verify   r000124  r000123          no hooks                          15m    roll back
 observe  r000124  r000123          r000124 healthy for 0s            15m    roll back
 retire   r000124  -                r000123 deleted                   15m    hold
 

@@ -10,7 +10,9 @@ from enum import Enum
 
 from pipeline.adapters.identity import runner
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.once import unknown_ends
 from pipeline.core import commands
+from pipeline.core.deploy.hook_runner import unknown_end
 from pipeline.core.deploy.recovery import RecoveryPlan, plan_recovery
 from pipeline.core.errors import NeedsAttentionError, RefusedError
 from pipeline.core.events import Message
@@ -89,6 +91,9 @@ def _finish(leased: LeasedEnvironment, dead: Deployment, *, back: bool) -> Deplo
     reconciler = leased.reconciler(deployment)
     rest = plan_recovery(reconciler.observer, reader.policy, dead, back=back)
     _report(leased, f"{_name(dead)} {_stopped(dead)}: {describe_direction(rest, dead)}")
+    for each in unknown_ends(reader, dead.image):
+        known = unknown_end(each, dead.environment)
+        _report(leased, f"{known.where} {known.what}; {known.remedy}")
     if rest.undecided:
         reconciler.ledger.update(lambda current: current.reverted(dead))
     if rest.lost:

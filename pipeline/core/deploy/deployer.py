@@ -7,12 +7,14 @@ table says what follows. The way back is the same loop over another table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates.watcher import GateWatcher
+from pipeline.core.deploy.hook_runner import HookRunner
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phases import Phase, rollback
 from pipeline.core.deploy.polling import Timings
@@ -34,6 +36,8 @@ from pipeline.core.freshness import Write
 from pipeline.core.health.assessment import Expected, all_healthy
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
+from pipeline.core.hooks.hook import NEVER_DECIDES, Point
+from pipeline.core.hooks.points import points_of
 from pipeline.core.state.deployment import (
     Delays,
     Deployment,
@@ -84,6 +88,8 @@ class Deployer:
     _is_blue_observed: bool = field(default=False, init=False)
     _unhealthy_blue: Observation | None = field(default=None, init=False)
     _evidence_of_blue: str = field(default="", init=False)
+    _failed: Outcome | None = field(default=None, init=False)
+    _hook_errors: list[str] = field(default_factory=list, init=False)
 
     def run(
         self, phases: Sequence[Phase], success: Result = Result.PROMOTED, *, undone: str = ""
@@ -99,6 +105,10 @@ class Deployer:
         self.reconciler.resources.forget()
         if outcome.result is not Result.NEEDS_ATTENTION:
             self._attempt(self._settle)
+        if not (outcome.interrupted and outcome.result is Result.NEEDS_ATTENTION):
+            is_promoted = outcome.result is Result.PROMOTED
+            self._run_hooks([Point.AFTER if is_promoted else Point.ON_FAILURE], outcome)
+        outcome = replace(outcome, hook_errors=tuple(self._hook_errors))
         self.closing(outcome)
         today = self._pace.today()
         self.deployment = replace(self.deployment, outcome=outcome, ended=today)
@@ -132,6 +142,16 @@ class Deployer:
     def _policy(self) -> Policy:
         return self.reconciler.policy
 
+    def _run_hooks(self, points: Iterable[Point], outcome: Outcome | None = None) -> None:
+        """Run the hooks of these points in order; raises the error of one that decides."""
+        runner = HookRunner(reconciler=self.reconciler, report=self.report)
+        for hook in runner.select(points, self.deployment):
+            run = partial(runner.run, hook, self.deployment, outcome)
+            if hook.at not in NEVER_DECIDES:
+                run()
+            elif failure := self._attempt(run):
+                self._hook_errors.append(failure.reason)
+
     def _perform_all(self, phases: Sequence[Phase], success: Outcome) -> Outcome:
         for phase in phases:
             failure = self._perform(phase, phases)
@@ -147,6 +167,7 @@ class Deployer:
         outcome = _outcome(Result.ROLLED_BACK, failed, failure)
         if not failure.interrupted:
             outcome = replace(outcome, evidence=self._evidence(self.deployment.green))
+        self._failed = outcome
         phases = self._way_back(failed.want)
         names = tuple(phase.name for phase in phases)
         self.report(RollbackBegan(reason=failure.reason, phases=names))
@@ -159,6 +180,7 @@ class Deployer:
                     rollback_error=why,
                     remedy=second.remedy,
                 )
+        self._run_hooks(points_of(names)[-1], outcome)
         return outcome
 
     def _way_back(self, fleet: Fleet) -> list[Phase]:
@@ -202,6 +224,8 @@ class Deployer:
 
     def _run_phase(self, phase: Phase, phases: Sequence[Phase]) -> None:
         self._enter(phase)
+        points = points_of([each.name for each in phases])[phases.index(phase)]
+        self._run_hooks(points, self._failed)
         if self.deployment.kind is Kind.ROLLBACK and self.deployment.blue:
             self._keep_evidence_of_blue(phase)
         self.reconciler.apply(phase)
@@ -209,7 +233,6 @@ class Deployer:
             self.reconciler.prepare_deletion(phases[-1])
         if phase.has(CREATES):
             self._launched = self._pace.now()
-        phase.gate.enter(self.reconciler, self.deployment)
         if phase.gate.observes:
             self._await(phase, self._limit(phase))
         if phase.gate.measures_ready and self._launched is not None:

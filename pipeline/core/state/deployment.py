@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pipeline.core.health.observation import Balancer, ObservedGroup
+from pipeline.core.hooks.hook import Hook
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.validation.phases import DRAINS, traits_of
@@ -34,14 +35,6 @@ class Result(StrEnum):
     REFUSED = "refused"
     ROLLED_BACK = "rolled back"
     NEEDS_ATTENTION = "needs attention"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hook:
-    """A command that must exit with 0 before a release receives traffic; `timeout` in seconds."""
-
-    command: tuple[str, ...]
-    timeout: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +68,7 @@ class Policy:
     keep: float | None = 0.0
     deadline: float = 900.0
     deadlines: Mapping[str, float] = field(default_factory=lambda: NO_ITEMS)
-    verify: tuple[Hook, ...] = ()
+    hooks: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
     patience: float = 300.0
     waits_for_slow_start: bool = True
@@ -136,7 +129,8 @@ class Outcome:
 
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
     why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
-    of the error that `reason` or, if there is one, `rollback_error` describes.
+    of the error that `reason` or, if there is one, `rollback_error` describes. `hook_errors` are
+    those of hooks that ran when the outcome was decided.
     """
 
     result: Result
@@ -146,6 +140,7 @@ class Outcome:
     rollback_error: str = ""
     evidence: str = ""
     remedy: str = ""
+    hook_errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

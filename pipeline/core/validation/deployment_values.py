@@ -9,6 +9,7 @@ import re
 import shlex
 from typing import Final
 
+from pipeline.core.hooks.hook import Point
 from pipeline.core.validation.phases import PHASES
 from pipeline.core.validation.text import (
     require_ascii,
@@ -80,6 +81,16 @@ def check_phase(value: str) -> str:
     near = difflib.get_close_matches(value[:64].replace("_", "-"), PHASES, n=1)
     remedy = f"write {near[0]}" if near else f"the phases are {', '.join(PHASES)}"
     raise ValueError(f"{shown(value)} is not a phase: {remedy}")
+
+
+def check_point(value: str) -> str:
+    """Check the point of a hook."""
+    points = [str(each) for each in Point]
+    if value in points:
+        return value
+    near = difflib.get_close_matches(value[:64].replace("_", "-"), points, n=1)
+    remedy = f"write {near[0]}" if near else f"the points are {', '.join(points)}"
+    raise ValueError(f"{shown(value)} is not a point: {remedy}")
 
 
 def check_keep(value: str) -> str:
