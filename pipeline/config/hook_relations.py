@@ -27,7 +27,7 @@ def replaced_hooks(document: dict[str, Any]) -> Iterator[Problem]:
     for key, value in hooks(document, "verify", whole=True):
         listed = value if isinstance(value, list) else []
         given = [each for each in listed if isinstance(each, dict)]
-        tables = ", ".join(map(_inline, given)) or '{ at = "before-traffic", command = ["..."] }'
+        tables = ", ".join(map(_inline, given))
         yield Problem(
             key=key,
             what='is now hooks, in which each hook has at = "before-traffic"',

@@ -6,12 +6,12 @@ from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.phases import Manner, promotion, rollback
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.health.observation import Balancer
-from pipeline.core.hooks.hook import Hook, Point
+from pipeline.core.hooks.hook import Hook, Point, Runs
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Delays, Policy
 from pipeline.core.state.inputs import InputChange
 from pipeline.core.terraform.plan_guard import Change, Plan
-from pipeline.ui.plan import plan_document, plan_text
+from pipeline.ui.plan import due_hooks, once_note, plan_document, plan_text
 from pipeline.ui.results import as_json
 from tests.ui.status_examples import a_deployment
 
@@ -219,3 +219,32 @@ def test_the_plan_of_workers_shows_what_runs_and_the_time_without_workers() -> N
     preview = PlanPreview(deployment=deployment, phases=phases, policy=Policy(overlap=False))
     assert GAP in plan_text(preview)
     assert plan_document(preview)["overlap"] is False
+
+
+def test_the_plan_says_past_which_hook_no_way_leads_back() -> None:
+    once = Hook(at=Point.BEFORE_LAUNCH, command=("./migrate",), timeout=30.0, once=True)
+    warm = Hook(at=Point.AFTER_DRAIN, command=("/opt/w",), timeout=5.0, run=Runs.INSTANCE)
+    preview = replace(PREVIEW, policy=Policy(hooks=(once, warm)))
+    text = plan_text(preview, 100)
+    assert (
+        """\
+hooks      before-launch ./migrate (limit 30s); after-drain /opt/w (limit 5s, on green)
+once       no way back past the before-launch hook ./migrate: a rollback moves the traffic, and does
+           not undo the program
+"""
+        in text
+    )
+    assert once_note(preview) == "no way back past the before-launch hook ./migrate"
+    first, second = plan_document(preview)["hooks"]
+    assert (first["once"], first["on"], second["on"]) == (True, None, "green")
+
+
+def test_the_plan_of_a_rollback_to_a_warm_group_has_the_hooks_of_the_way_back_only() -> None:
+    hooks = tuple(
+        Hook(at=at, command=("a",), timeout=1.0, once=at is Point.AFTER_LAUNCH) for at in Point
+    )
+    fleet = Fleet(serving=frozenset({"r000124"}), detached=frozenset({"r000123"}))
+    phases = rollback("r000123", "r000124", fleet)
+    preview = replace(PREVIEW, phases=phases, policy=Policy(hooks=hooks))
+    assert [hook.at for hook in due_hooks(preview)] == ["after", "on-failure", "on-rollback"]
+    assert once_note(preview) == ""

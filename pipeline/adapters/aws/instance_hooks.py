@@ -32,6 +32,8 @@ INTERVAL = 2.0
 """Seconds between two questions: an invocation cannot be waited for."""
 GRACE = 20.0
 """Seconds after the time limit in which the agent may still report how the program ended."""
+SERVER_ERROR = 500
+"""The lowest HTTP status with which a request may have been carried out nevertheless."""
 WAITING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 """The values of `Status` that are not the end (GetCommandInvocation)."""
 UNMANAGED = "InvalidInstanceId"
@@ -74,10 +76,16 @@ class InstanceHooks:
         """Run a hook on every member, also on one that joins meanwhile; return how it ended.
 
         With `once` it runs on one of them. A member that has left the group meanwhile does not
-        count. Raises FailedError if Systems Manager cannot be called.
+        count. Raises FailedError if it is unknown whether Systems Manager started it.
         """
-        with translate_errors(str(hook), self.region, FailedError):
-            return _Run(hooks=self, hook=hook, script=script_of(hook, facts), members=members).end()
+        run = _Run(hooks=self, hook=hook, script=script_of(hook, facts), members=members)
+        try:
+            with translate_errors(str(hook), self.region, FailedError):
+                return run.end()
+        except FailedError as error:
+            if run.sent or not _is_refusal(error.__cause__):
+                raise
+            return HookResult(code=NOT_STARTED, failure=error.what, remedy=error.remedy)
 
 
 @dataclass(kw_only=True)
@@ -133,13 +141,17 @@ class _Run:
     def _start(self, instances: Sequence[str]) -> bool:
         """Start the program; return False if an instance is not managed (yet)."""
         limit = ceil(self.hook.timeout)
+        send = self.hooks.clients.ssm(self.hooks.region).send_command
         try:
-            answer = call(
-                self.hooks.clients.ssm(self.hooks.region).send_command,
+            # A repeated call would be a second command.
+            answer = (_call_once if self.hook.once else call)(
+                send,
                 DocumentName=DOCUMENT,
                 InstanceIds=list(instances),
                 TimeoutSeconds=max(limit, SHORTEST_DELIVERY),
                 Parameters={"commands": self.script, "executionTimeout": [str(limit)]},
+                MaxConcurrency="100%",
+                MaxErrors="100%",
                 Comment=str(self.hook)[:100],
             )
         except Exception as error:
@@ -214,6 +226,17 @@ class _Run:
                 translate_errors(str(self.hook), self.hooks.region, FailedError),
             ):
                 call(self.hooks.clients.ssm(self.hooks.region).cancel_command, CommandId=command)
+
+
+def _call_once(operation: Callable[..., Any], **arguments: Any) -> Any:
+    return operation(**arguments)
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    """Return True if AWS answered that it does not carry out a request."""
+    response = getattr(error, "response", None)
+    status = response["ResponseMetadata"]["HTTPStatusCode"] if response else SERVER_ERROR
+    return bool(status < SERVER_ERROR)
 
 
 def script_of(hook: Hook, facts: Mapping[str, str]) -> list[str]:
