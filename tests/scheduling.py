@@ -16,7 +16,7 @@ SHARED = (
     (
         "tests/adapters/aws/preflight/test_permission_probes.py",
         "tests/adapters/aws/test_alarms.py",
-        "tests/adapters/aws/test_balancers.py",
+        "tests/adapters/aws/balancing/test_balancers.py",
         "tests/adapters/aws/test_groups.py",
     ),
     ("tests/crash/test_crash",),

@@ -17,6 +17,7 @@ from local_cloud.metrics.meter import Meter
 from local_cloud.timeline import Timeline
 from local_cloud.traffic.checks import Checker
 from local_cloud.traffic.in_flight import InFlight
+from local_cloud.traffic.known_rules import KnownRules
 from local_cloud.traffic.listeners import Listeners
 from local_cloud.traffic.nodes import Nodes
 from local_cloud.traffic.pace import Pace
@@ -56,13 +57,20 @@ class DataPlane:
         on_change = functools.partial(self.timeline.record, "target")
         self.registry = Registry(scaled=pace.delay, routing=pace.routing, on_change=on_change)
         in_flight = InFlight(on_idle=self._on_idle)
-        self.nodes = Nodes(registry=self.registry, pace=pace, in_flight=in_flight, meter=self.meter)
+        self.nodes = Nodes(
+            registry=self.registry,
+            pace=pace,
+            in_flight=in_flight,
+            rules=KnownRules(delay=pace.routing),
+            meter=self.meter,
+        )
         self._checker = Checker(registry=self.registry, pace=pace, cut=in_flight.cut)
         self._listeners = Listeners(nodes=self.nodes)
 
     def apply(self, plan: Plan) -> None:
         """Carry out this plan from now on; the caller holds the API's lock."""
         self._plan = plan
+        self.nodes.rules.apply(plan)  # before the members: no node has rules without their members
         self.registry.apply(plan.pools)
         self.loop.call_soon_threadsafe(self._wake)
 

@@ -12,6 +12,7 @@ from local_cloud.metrics.meter import Meter
 from local_cloud.traffic import routing
 from local_cloud.traffic.cookies import Cookies
 from local_cloud.traffic.in_flight import InFlight
+from local_cloud.traffic.known_rules import KnownRules
 from local_cloud.traffic.pace import CONNECT
 from local_cloud.traffic.routing import RoundRobin
 
@@ -31,6 +32,7 @@ class Nodes:
     registry: Registry
     pace: Pace
     in_flight: InFlight
+    rules: KnownRules = field(default_factory=KnownRules)
     round_robin: RoundRobin = field(default_factory=RoundRobin)
     meter: Meter = field(default_factory=lambda: Meter(minute=int))
     cookies: Cookies = field(default_factory=Cookies)

@@ -92,9 +92,8 @@ class Proxy:
                 return messages.page(self.balancer.kind, action.status, {"Location": where})
 
     def _action(self, request: web.BaseRequest) -> Action:
-        if not self.listener.rules:
-            return self.listener.default
-        return rules.action(self.listener, self._facts(request))
+        known = self.nodes.rules.of(self.balancer, self.listener)
+        return rules.action(known, self._facts(request)) if known.rules else known.default
 
     def _facts(self, request: web.BaseRequest) -> rules.Request:
         return rules.Request(
@@ -139,8 +138,8 @@ class Proxy:
 
     def _pool(self, request: web.BaseRequest, forward: Forward) -> str | None:
         if forward.sticky is not None:
-            weighted = [pool for pool, weight in forward.pools if weight]
-            if named := self.nodes.cookies.read(request.cookies, cookies.POOL, weighted):
+            pools = [pool for pool, _ in forward.pools]
+            if named := self.nodes.cookies.read(request.cookies, cookies.POOL, pools):
                 return named
         return routing.weighted(forward, self.nodes.chance)
 

@@ -75,7 +75,7 @@ class Relay:
 
     def _candidate(self) -> Candidate | None:
         """Return the next member: round robin for TCP, also of classic load balancers."""
-        action = self.listener.default
+        action = self.nodes.rules.of(self.balancer, self.listener).default
         pool = routing.weighted(action, self.nodes.chance) if isinstance(action, Forward) else None
         choices = self.nodes.registry.choices(pool) if pool else None
         return routing.choose(choices, self.nodes.round_robin) if choices else None

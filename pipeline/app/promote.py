@@ -18,8 +18,8 @@ from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.survey import Survey
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
-from pipeline.core.deploy.limits import limits_of
-from pipeline.core.deploy.phases import Manner, Phase, promotion
+from pipeline.core.deploy.phase import Manner, Phase
+from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import (
@@ -33,6 +33,7 @@ from pipeline.core.deploy.selection.release import (
     skipped,
 )
 from pipeline.core.deploy.selection.versions import beside, choose_images, image_named, is_version
+from pipeline.core.deploy.sizes.limits import limits_of
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
@@ -42,6 +43,7 @@ from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
+from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.inputs import InputChange, input_changes
@@ -67,6 +69,7 @@ def promote(
         interrupted=interrupted,
         finish_first=True,
         change_program=request.change_program,
+        wait=request.wait,
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
@@ -223,6 +226,8 @@ class Promotion:
         green = self._new_release(document, deployment, facts, blue, lost)
         before = limits_of(blue) if blue else None
         deployment = replace(deployment, minimum=green.minimum, before=before)
+        if facts.probe_failure:
+            deployment = replace(deployment, probe=ProbeTotals(ignored=True))
         plan = self._plan(reconciler, document, green)
         reconciler.prepared = plan
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))
@@ -244,7 +249,16 @@ class Promotion:
             image=self.image.id,
             version=self.image.version,
             keep_failed=self.request.keep_failed,
+            pause_before=self._pauses,
         )
+
+    @property
+    def _pauses(self) -> tuple[str, ...]:
+        """The phases to pause before; a rollback never waits for a person."""
+        if self.kind is Kind.ROLLBACK:
+            return ()
+        configured = self._reader.policy.pauses.before
+        return tuple(dict.fromkeys((*configured, *self.request.pause_before)))
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
         # An alarm that is firing already says nothing about green. Preflight refused the promotion

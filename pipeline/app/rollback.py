@@ -17,8 +17,6 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
-from pipeline.core.deploy.limits import limits_of
-from pipeline.core.deploy.phases import rollback
 from pipeline.core.deploy.plan import (
     Confirm,
     PlanPreview,
@@ -41,6 +39,8 @@ from pipeline.core.deploy.selection.versions import (
     is_version,
     release_named,
 )
+from pipeline.core.deploy.sizes.limits import limits_of
+from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
@@ -185,7 +185,7 @@ class Rollback:
 
         def both(observation: Observation) -> bool:
             usable = is_usable(observation, green) and is_usable(observation, blue)
-            return usable and observer.place.receives(observation.groups[blue])
+            return usable and observer.place.receives(deployment.blue, observation.groups[blue])
 
         observation = observer.survey(both)
         for release, name in ((deployment.green, green), (deployment.blue, blue)):
@@ -195,7 +195,7 @@ class Rollback:
             reader.app.report(Message(text=why))
             return self._without(deployment.green).run(confirm)
         if is_usable(observation, blue) and not self.request.to:
-            self._require_attached(observation.groups[blue], observer.place)
+            self._require_attached(deployment.blue, observation.groups[blue], observer.place)
         attachments = self._attachments(observer.place, blue, observation)
         found = require_confirmed(attachments)
         if attachments.leaving:
@@ -217,16 +217,16 @@ class Rollback:
         target = target_in(self.leased.reader, self.leased.document(), self.request, missing)
         return replace(self, target=target, missing=missing)
 
-    def _require_attached(self, blue: ObservedGroup, place: Place) -> None:
+    def _require_attached(self, serving: str, blue: ObservedGroup, place: Place) -> None:
         """Raise RefusedError if a person detached the serving group, whose image may be good."""
-        if place.receives(blue) or place.is_worker:
+        if place.receives(serving, blue) or place.is_worker:
             return
         anyway = commands.rollback(place.environment, to=self.target.release)
         raise RefusedError(
             f"server group {blue.name}",
             "is recorded as serving, but is attached to no load balancer: attach it again. "
             f"A rollback would quarantine its image; to roll back anyway: {anyway}",
-            attach(place.region, blue.name, place.balancers),
+            attach(place.region, blue.name, place.entries_of(serving)),
         )
 
     def _deployment(self, document: Environment) -> Deployment:

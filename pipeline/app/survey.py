@@ -30,8 +30,9 @@ class Survey:
         self, document: Environment, green: str, lost: ReleaseRecord | None = None
     ) -> tuple[Facts, Proposal]:
         """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
-        from pipeline.adapters.aws.balancer_settings import describe
+        from pipeline.adapters.aws.balancing.balancer_settings import describe
         from pipeline.adapters.aws.preflight.reader import PreflightReader
+        from pipeline.app.environment.signals import probe_check
         from pipeline.app.permission_check import PermissionCheck
 
         reader = self.reader
@@ -44,6 +45,8 @@ class Survey:
             lambda balancers: describe(reader.clients, region, balancers),
             checks=[reader.terraform(document).program],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
+            # A rollback only counts: it must not wait for the answers of a release that fails.
+            probe=None if self.kind is Kind.ROLLBACK else probe_check(reader),
             permissions=PermissionCheck.of(reader),
         )
         facts = survey.facts(proposal)
@@ -57,7 +60,7 @@ class Survey:
 
         existing, absent = reader.found_balancers
         proposal = Proposal(
-            place=reader.place(existing),
+            place=reader.place(existing, document),
             environment=document,
             image_id=self.image.id,
             instance_type=settings.instance_type,
@@ -74,6 +77,7 @@ class Survey:
             kind=self.kind,
             detach=self.request.detach,
             overlap=reader.policy.overlap,
+            probe_url=reader.policy.probe.url if reader.policy.probe else "",
         )
         if lost is None:
             return proposal

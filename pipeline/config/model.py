@@ -16,6 +16,7 @@ from pipeline.config.bake import BakeSettings, EnvironmentBakeSettings
 from pipeline.config.basis import LIST, KmsKey, Region, Table
 from pipeline.config.promotion import EnvironmentPromoteSettings, PromoteSettings
 from pipeline.config.terraform import EnvironmentTerraformSettings, TerraformSettings
+from pipeline.config.traffic import Pairs, key_of
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.state.release import Size
 from pipeline.core.validation import deployment_values, terraform_values, values
@@ -56,6 +57,9 @@ class EnvironmentSettings(Table):
     )
     target_groups: Annotated[tuple[_TargetGroup, ...], LIST] = Field(
         default=(), description="Target groups of ALBs and NLBs, each by name or ARN."
+    )
+    pairs: Pairs = Field(
+        default=(), description="Pairs of target groups, for traffic that moves by weights."
     )
     bake: EnvironmentBakeSettings = Field(
         default=EnvironmentBakeSettings(), description="Overrides of [bake]."
@@ -196,7 +200,7 @@ def schema() -> dict[str, object]:
 
 def tables(model: type[BaseModel] = Settings, prefix: str = "") -> dict[str, tuple[str, ...]]:
     """Return the keys of every table of the file: `environments.NAME.bake` -> (vars, ...)."""
-    found = {prefix: tuple(model.model_fields)}
+    found = {prefix: tuple(key_of(name, each) for name, each in model.model_fields.items())}
     for name, field in model.model_fields.items():
         inner = _inner_model(field.annotation)
         if inner is not None:

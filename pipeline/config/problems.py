@@ -33,6 +33,7 @@ MOST_SHOWN: Final = 20
 _PLAIN: Final = {
     "string_type": "is not a string: put it in double quotes",
     "int_type": "is not a whole number: write it without quotes",
+    "float_type": "is not a number: write it without quotes",
     "tuple_type": "is not a list: write it in square brackets",
     "mapping_type": "is not a table",
     "dict_type": "is not a table",

@@ -5,9 +5,13 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from pipeline.config.basis import LIST, Duration, Pause, Table
+from pipeline.config.basis import LIST, Duration, Pause
 from pipeline.config.hooks import HookList
+from pipeline.config.pausing import EnvironmentPauseSettings, PauseSettings
+from pipeline.config.probe import EnvironmentProbeSettings, ProbeSettings
+from pipeline.config.traffic import Steps
 from pipeline.core.state.deployment import Policy
+from pipeline.core.state.strategy import Strategy
 from pipeline.core.validation import deployment_values, values
 
 MOST_CHECKS: Final = 60
@@ -37,7 +41,7 @@ _Keep = Annotated[
 ]
 
 
-class EnvironmentPromoteSettings(Table):
+class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     """The settings of one environment that override [promote]."""
 
     healthy_checks: int | None = Field(
@@ -60,11 +64,18 @@ class EnvironmentPromoteSettings(Table):
         default=None, description="Override promote.wait_for_slow_start."
     )
     overlap: bool | None = Field(default=None, description="Override promote.overlap.")
+    strategy: Strategy | None = Field(
+        default=None, strict=False, description="Override promote.strategy."
+    )
+    steps: Steps | None = Field(default=None, description="Replace promote.steps.")
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
     hooks: HookList | None = Field(default=None, description="Replace promote.hooks.")
+    probe: EnvironmentProbeSettings = Field(
+        default=EnvironmentProbeSettings(), description="Overrides of [promote.probe]."
+    )
 
 
-class PromoteSettings(Table):
+class PromoteSettings(PauseSettings):
     """How a deployment puts an image into service; durations are in seconds."""
 
     healthy_checks: int = Field(
@@ -106,18 +117,32 @@ class PromoteSettings(Table):
         default=True,
         description="Whether new workers start before the old ones stop (no load balancers).",
     )
+    strategy: Strategy = Field(
+        default=Strategy.OVERLAP,
+        strict=False,
+        description="How traffic moves: overlap, flip, canary or batches.",
+    )
+    steps: Steps = Field(default=(), description="The steps of a canary, in order.")
     alarms: _Alarms = Field(
         default=(), description="CloudWatch alarms that roll back the deployment, by name."
     )
     hooks: HookList = Field(
         default=(), description="Programs that run at points of each deployment."
     )
+    probe: ProbeSettings = Field(
+        default=ProbeSettings(),
+        description="Requests that the pipeline sends during a deployment.",
+    )
 
     def with_overrides(self, over: EnvironmentPromoteSettings) -> "PromoteSettings":
         """Return these settings with the overrides of an environment; deadlines merge by phase."""
         values_by_name = {name: getattr(over, name) for name in type(over).model_fields}
         given = {name: value for name, value in values_by_name.items() if value is not None}
-        return self.model_copy(update={**given, "deadlines": {**self.deadlines, **over.deadlines}})
+        merged = {
+            "deadlines": {**self.deadlines, **over.deadlines},
+            "probe": self.probe.with_overrides(over.probe),
+        }
+        return self.model_copy(update={**given, **merged})
 
     @property
     def policy(self) -> Policy:
@@ -139,7 +164,11 @@ class PromoteSettings(Table):
             deadlines={**paused, **self.deadlines},
             hooks=tuple(each.hook for each in self.hooks),
             alarms=self.alarms,
+            probe=self.probe.probe,
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,
             overlap=self.overlap,
+            strategy=self.strategy,
+            steps=tuple(each.step for each in self.steps),
+            pauses=self.pauses,
         )

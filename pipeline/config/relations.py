@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pipeline.config.traffic_relations import check_traffic
 from pipeline.core.permissions.scope import partition_of
 from pipeline.core.validation import values
 from pipeline.core.validation.deployment_values import DEFAULT_PAUSES, PAUSES
@@ -52,6 +53,7 @@ def check_relations(document: _Table) -> Iterator[Problem]:
         yield from _check_tags(("environments", name, "bake"), over, bake)
         yield from _check_size(("environments", name), environment)
     yield from _check_promotions(document)
+    yield from _check_probes(document)
     yield from _check_keys(document)
 
 
@@ -167,13 +169,32 @@ def _check_promotions(document: _Table) -> Iterator[Problem]:
     """Find phases whose deadline is shorter than the pause that they wait for."""
     base = _table(document, "promote")
     yield from _check_pauses(("promote",), base, {})
+    yield from _check_approval(("promote",), base, {})
     for name, environment in _table(document, "environments").items():
         key = ("environments", name)
         over = _table({"environment": environment}, "environment", "promote")
         yield from _check_pauses((*key, "promote"), over, base)
+        yield from _check_approval((*key, "promote"), over, base)
         yield from _check_overlap(key, environment, {**base, **over}, sets=over)
+        table = _table({"_": environment}, "_")
+        for place, what, remedy in check_traffic(key, table, {**base, **over}, over):
+            yield Problem(key=place, what=what, remedy=remedy)
         for names in ("load_balancers", "target_groups"):
             yield from _check_twice((*key, names), _list(_table({"_": environment}, "_"), names))
+
+
+def _check_approval(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
+    """Find a pause that needs another person's approval and ends without one."""
+    both = {**base, **table}
+    names = [name for name in ("on_pause_timeout", "approval") if name in table]
+    alone = both.get("on_pause_timeout") == "resume" and both.get("approval") == "another"
+    if names and alone:
+        yield Problem(
+            key=(*key, names[0]),
+            what='approval = "another" has no effect with on_pause_timeout = "resume": '
+            "a promotion would continue without approval",
+            remedy='set on_pause_timeout = "abort"',
+        )
 
 
 def _check_overlap(
@@ -190,6 +211,35 @@ def _check_overlap(
             "requests would fail until the new release serves",
             remedy="remove overlap" if inner else f"set overlap = true in {own}",
         )
+
+
+def _check_probes(document: _Table) -> Iterator[Problem]:
+    """Find probes of services without load balancers, and of several services at one URL."""
+    common = _table(document, "promote", "probe").get("url")
+    seen: dict[str, str] = {}
+    for name, environment in _table(document, "environments").items():
+        table = _table({"_": environment}, "_")
+        own = _table(table, "promote", "probe")
+        url = own.get("url", common)
+        if not isinstance(url, str) or not url:
+            continue
+        where: Key = ("environments", name) if "url" in own else ()
+        key: Key = (*where, "promote", "probe", "url")
+        if not any(table.get(each) for each in ("load_balancers", "target_groups", "pairs")):
+            yield Problem(
+                key=key,
+                what="the probe sends requests through a load balancer, and "
+                f"[environments.{name}] has none",
+                remedy=f'set url = "" in [environments.{name}.promote.probe]',
+            )
+        elif url in seen:
+            yield Problem(
+                key=key,
+                what=f"the probes of {seen[url]} and {name} request the same URL, "
+                "so one of them would watch the other's release",
+                remedy=f"set url in [environments.{name}.promote.probe]",
+            )
+        seen.setdefault(url, name)
 
 
 def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:

@@ -64,8 +64,13 @@ def recover(environment: str) -> str:
     return of_environment("recover", environment)
 
 
+def resume(environment: str) -> str:
+    """Return the command that continues a paused deployment."""
+    return of_environment("resume", environment)
+
+
 def abort(environment: str) -> str:
-    """Return the command that undoes an interrupted deployment, or removes a kept failed group."""
+    """Return the command that undoes a deployment in flight, or removes a kept failed group."""
     return of_environment("abort", environment)
 
 

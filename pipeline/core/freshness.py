@@ -57,6 +57,8 @@ class Write(Enum):
     CREATE = auto()
     ATTACH = auto()
     DETACH = auto()
+    SHIFT = auto()
+    """Changes the weights of its target groups."""
     DELETE = auto()
     """Empties the group, or deletes it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.core.deploy.plan import Unchanged
+from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Result
 from pipeline.core.state.report import serves, took
 from pipeline.core.times import format_duration
@@ -20,18 +21,29 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
     rows = [
         ("outcome", _outcome(deployment)),
         ("request", deployment_text.format_request(deployment)),
+        ("paused", deployment_text.format_pause(deployment)),
+        ("approval", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
+        ("probe", deployment_text.format_probe(deployment)),
         ("phases", phases(deployment.phases)),
         ("adopted", deployment_text.format_adopted(deployment)),
         ("id", one_line(deployment.id)),
     ]
     labels = max(11, *(len(name) + 2 for name, text in rows if text))
     lines = [f"{name:<{labels}}{wrapped(text, width, labels)}" for name, text in rows if text]
-    if command := deployment_text.next_step(deployment):
-        lines.append(f"{'next':<{labels}}{command}")  # not wrapped, so that it can be pasted
-    if command := deployment_text.removal(deployment):
-        lines.append(f"{'removal':<{labels}}{command}")
+    # Not wrapped, so that they can be pasted.
+    pasted = [(name, command) for name, command in _commands(deployment) if command]
+    lines += [f"{name:<{labels}}{command}" for name, command in pasted]
     return "\n".join([deployment_text.format_serving(deployment), "", *lines])
+
+
+def _commands(deployment: Deployment) -> list[tuple[str, str]]:
+    """Return the reader's next commands; a paused deployment is resumed or undone."""
+    return [
+        ("resume" if deployment.pause else "next", deployment_text.next_step(deployment)),
+        ("abort", deployment_text.to_abort(deployment)),
+        ("removal", deployment_text.removal(deployment)),
+    ]
 
 
 def _outcome(deployment: Deployment) -> str:
@@ -42,7 +54,7 @@ def _outcome(deployment: Deployment) -> str:
 
 def _failure(deployment: Deployment) -> list[tuple[str, str]]:
     outcome = deployment.outcome
-    if outcome is None:
+    if outcome is None or outcome.result is Result.PAUSED:
         return []
     if outcome.result is Result.PROMOTED:
         return [("evidence", one_line(outcome.evidence)), *_hook_errors(outcome)]
@@ -102,12 +114,15 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
             "run": deployment.by.run or None,
         },
         "phase": (outcome.phase if outcome else deployment.phase) or None,
+        "pauses": [deployment_text.pause_document(each) for each in deployment.pauses],
+        "actor": deployment_text.actor_document(deployment.actor),
         "reason": (outcome.reason if outcome else deployment.reason) or None,
         "interrupted": outcome.interrupted if outcome else False,
         "rollback_error": (outcome.rollback_error if outcome else "") or None,
         "evidence": (outcome.evidence if outcome else "") or None,
         "remedy": deployment_text.format_remedy(deployment) or None,
         "hook_errors": list(outcome.hook_errors) if outcome else [],
+        "probe": _probe_document(deployment.probe),
         "adopted": deployment_text.adopted_document(deployment_text.left_adopted(deployment)),
         "phases": [
             {"name": run.name, "seconds": round(run.seconds, 3), "failure": run.fault or None}
@@ -116,11 +131,23 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
     }
 
 
+def _probe_document(totals: ProbeTotals | None) -> dict[str, Any] | None:
+    if totals is None:
+        return None
+    return {
+        "requests": totals.requests,
+        "failed": totals.failures,
+        "not_sent": totals.unsent,
+        "file": totals.file or None,
+    }
+
+
 def outcome_document(deployment: Deployment) -> dict[str, Any]:
     """Return a deployment for a program, with the next command."""
     return {
         **deployment_document(deployment),
         "next": deployment_text.next_step(deployment) or None,
+        "abort": deployment_text.to_abort(deployment) or None,
     }
 
 
@@ -149,11 +176,13 @@ def step_summary(deployment: Deployment) -> str:
     rows = [
         ("outcome", _outcome(deployment)),
         ("request", deployment_text.format_request(deployment)),
+        ("paused", deployment_text.format_pause(deployment)),
+        ("approval", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
+        ("probe", deployment_text.format_probe(deployment)),
         ("deployment", deployment.id),
-        ("next", deployment_text.next_step(deployment)),
         ("adopted", deployment_text.format_adopted(deployment)),
-        ("removal", deployment_text.removal(deployment)),
+        *_commands(deployment),
     ]
     facts = "".join(f"| {name} | {_code(text)} |\n" for name, text in rows if text)
     runs = "".join(

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.deploy.signals.probe import url_in
 from pipeline.core.hooks.hook import NEVER_DECIDES, Hook, Runs
 from pipeline.core.hooks.points import points_of
+from pipeline.core.state.deployment import Kind
 from pipeline.core.state.inputs import InputChange, is_digest
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
@@ -101,6 +103,7 @@ def _policy(preview: PlanPreview, width: int) -> list[str]:
         ("hooks", "; ".join(map(_hook, due_hooks(preview)))),
         ("once", once and f"{once}: a rollback moves the traffic, and does not undo the program"),
         ("alarms", one_line(", ".join(preview.policy.alarms))),
+        ("probe", _probe(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
 
@@ -121,6 +124,18 @@ def _hook_document(hook: Hook) -> dict[str, Any]:
         "once": hook.once,
         "limit": hook.timeout,
     }
+
+
+def _probe(preview: PlanPreview) -> str:
+    """Return what the probe requests, and from when on."""
+    probe, deployment = preview.policy.probe, preview.deployment
+    if probe is None:
+        return ""
+    phases = (each.name for each in preview.phases if url_in(each, deployment, probe))
+    begins = f"from {next(phases, 'the end')}"
+    if deployment.kind is Kind.ROLLBACK:
+        begins = "only counted, because this is a rollback"
+    return one_line(f"{probe.describe()}; {begins}")
 
 
 def _inputs(changes: Sequence[InputChange], width: int) -> list[str]:
@@ -193,6 +208,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         "hooks": [_hook_document(hook) for hook in due_hooks(preview)],
         "inputs": inputs_document(preview.inputs),
         "detach": [each.name for each in deployment.detach],
+        "probe": preview.policy.probe.url if preview.policy.probe else None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
         "findings": [

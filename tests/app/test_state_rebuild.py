@@ -24,7 +24,7 @@ class LostEnvironment(FakeEnvironment):
 
     documents: Any = type("Documents", (), {"where": lambda *_: FOUND.where})()
     deployments: Any = type("Deployments", (), {"history": lambda *_: ()})()
-    found_balancers = (BOTH, ())
+    entries = staticmethod(lambda _: (BOTH, ()))
     balancers = BOTH
     key = WANTED
 

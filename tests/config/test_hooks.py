@@ -84,8 +84,8 @@ def test_every_key_of_a_hook_is_read(file: Path) -> None:
             'at = "after-drain", command = ["a"], once = true',
             (
                 "a hook at after-drain cannot run once for an image: the deployment may still go "
-                "back, or may never come there; choose one of before-launch, after-launch, before-traffic, "
-                "before-retire, after"
+                "back, or may never come there; choose one of before-launch, after-launch, "
+                "before-traffic, before-retire, after"
             ),
         ),
         (

@@ -17,6 +17,7 @@ from tests.core.deploy.fakes import PLACE
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMOTE = (ROOT / "docs/guide/promote.md").read_text()
+STRATEGIES = (ROOT / "docs/guide/strategies.md").read_text()
 CI = (ROOT / "docs/guide/ci.md").read_text()
 EXIT_CODES = (ROOT / "docs/reference/exit-codes.md").read_text()
 GLOSSARY = (ROOT / "docs/reference/glossary.md").read_text()
@@ -43,7 +44,9 @@ def test_the_table_of_phases_is_the_one_that_is_performed(page: str) -> None:
 
 
 def test_every_phase_is_explained() -> None:
-    assert [name for name in PHASES if not re.search(rf"\*?\*?{name}\b", PROMOTE)] == []
+    assert [
+        name for name in PHASES if not re.search(rf"\*?\*?{name}\b", PROMOTE + STRATEGIES)
+    ] == []
 
 
 def test_every_phase_may_have_a_deadline_and_the_reference_names_it() -> None:
@@ -71,7 +74,7 @@ def test_every_output_for_a_ci_system_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["promote", "rollback", "rebuild", "recover", "abort", "destroy"]
+    "command", ["promote", "rollback", "rebuild", "resume", "recover", "abort", "destroy"]
 )
 def test_the_exit_codes_of_every_deploying_command_are_documented(command: str) -> None:
     assert len(re.findall(rf"^\| `{command}` \|", EXIT_CODES, re.MULTILINE)) == 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.phases import Phase, promotion, rollback
+from pipeline.core.deploy.phase import Fleet, Phase
+from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.state.deployment import Policy
 from pipeline.ui.plan import plan_text
 from tests.ui.status_examples import a_deployment

@@ -231,12 +231,15 @@ def test_the_document_contains_every_fact() -> None:
             "run": "https://github.example/web/runs/9",
         },
         "phase": "attach",
+        "pauses": [],
+        "actor": None,
         "reason": reason,
         "interrupted": False,
         "rollback_error": None,
         "evidence": ".ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt",
         "remedy": None,
         "hook_errors": [],
+        "probe": None,
         "adopted": None,
         "phases": [
             {"name": "launch", "seconds": 72.0, "failure": None},
@@ -248,6 +251,7 @@ def test_the_document_contains_every_fact() -> None:
         ],
         "next": "fix the cause above, then: "
         "ami-pipeline bake -e production && ami-pipeline promote -e production",
+        "abort": None,
     }
     assert as_json(document)
 

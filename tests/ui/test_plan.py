@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.phases import Manner, promotion, rollback
+from pipeline.core.deploy.phase import Fleet, Manner
+from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.health.observation import Balancer
 from pipeline.core.hooks.hook import Hook, Point, Runs
 from pipeline.core.preflight.finding import Finding

@@ -8,11 +8,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from moto.elbv2.exceptions import DuplicateListenerError, ELBClientError
+from moto.elbv2.exceptions import DuplicateListenerError, ELBClientError, ListenerNotFoundError
 from moto.elbv2.models import ELBv2Backend, FakeListener, FakeLoadBalancer
 
-from local_cloud.balancers import elbv2, rules, sync
+from local_cloud.balancers import rules, sync
 from local_cloud.patches.context import Context
+from local_cloud.patches.elb.actions import refuse_actions
 from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
@@ -105,16 +106,17 @@ def delete_balancer(original: Callable[..., Any], backend: Any, arn: str) -> Non
     original(backend, arn)
 
 
-# A port has one listener (DuplicateListener), and a target group one load balancer
-# (TargetGroupAssociationLimit; quotas of the guides); moto checks neither.
+# A port has one listener (DuplicateListener), and its actions must fit it (`actions`); moto checks
+# neither.
 @patch(ELBv2Backend, "create_listener")
 def create_listener(
     original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
 ) -> Any:
-    """Make a listener, or refuse a used port or a target group of another load balancer."""
+    """Make a listener, or refuse a used port or an action that does not fit."""
     given = bound(original, backend, arguments, named)
-    refuse_taken(backend.load_balancers.get(given["load_balancer_arn"]), given["port"])
-    refuse_shared(backend, given["load_balancer_arn"], given["actions"])
+    balancer = backend.load_balancers.get(given["load_balancer_arn"])
+    refuse_taken(balancer, given["port"])
+    refuse_actions(backend, balancer, given["protocol"], given["actions"])
     return original(backend, *arguments, **named)
 
 
@@ -128,8 +130,8 @@ def modify_listener(
     (listener,) = backend.describe_listeners(None, [given["arn"]])
     balancer = backend.load_balancers[listener.load_balancer_arn]
     refuse_taken(balancer, given["port"], except_for=listener)
-    refuse_shared(backend, balancer.arn, given["actions"] or [])
     protocol = given["protocol"]
+    refuse_actions(backend, balancer, protocol or listener.protocol, given["actions"] or [])
     if protocol in OF_NETWORK:
         given["protocol"] = None
     changed = original(backend, **given)
@@ -139,21 +141,41 @@ def modify_listener(
 
 @patch(ELBv2Backend, "create_rule")
 def create_rule(original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any) -> Any:
-    """Make a rule, or refuse a target group of another load balancer."""
+    """Make a rule, or refuse an action that does not fit."""
     given = bound(original, backend, arguments, named)
     for listener in backend.describe_listeners(None, [given["listener_arn"]]):
-        refuse_shared(backend, listener.load_balancer_arn, given["actions"])
+        balancer = backend.load_balancers[listener.load_balancer_arn]
+        refuse_actions(backend, balancer, listener.protocol, given["actions"])
     return original(backend, *arguments, **named)
 
 
+# ModifyRule refuses the default rule, whose actions ModifyListener changes
+# (FeLvi-zzz/tentez#32); moto changes it.
 @patch(ELBv2Backend, "modify_rule")
 def modify_rule(original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any) -> Any:
-    """Change a rule, or refuse a target group of another load balancer."""
+    """Change a rule, or refuse the default rule or an action that does not fit."""
     given = bound(original, backend, arguments, named)
     for balancer in backend.load_balancers.values():
-        if any(given["rule_arn"] in each.rules for each in balancer.listeners.values()):
-            refuse_shared(backend, balancer.arn, given["actions"])
+        for listener in balancer.listeners.values():
+            if given["rule_arn"] in {each.arn for each in listener.rules.values()}:
+                refuse_default(listener, given["rule_arn"])
+                refuse_actions(backend, balancer, listener.protocol, given["actions"])
     return original(backend, *arguments, **named)
+
+
+# DescribeListeners refuses ARNs of which one is unknown; moto leaves it out.
+@patch(ELBv2Backend, "describe_listeners")
+def describe_listeners(
+    original: Callable[..., Any],
+    backend: Any,
+    load_balancer_arn: str | None,
+    listener_arns: list[str],
+) -> list[Any]:
+    """Return the listeners of a load balancer or of some ARNs."""
+    found = original(backend, load_balancer_arn, listener_arns)
+    if not load_balancer_arn and len(found) < len(set(listener_arns)):
+        raise ListenerNotFoundError
+    return list(found)
 
 
 def bound(
@@ -207,21 +229,14 @@ def is_same(balancer: Any, given: dict[str, Any]) -> bool:
     return requested == has
 
 
+def refuse_default(listener: Any, arn: str) -> None:
+    """Refuse a change of the default rule."""
+    if any(rule.is_default and rule.arn == arn for rule in listener.rules.values()):
+        raise ELBClientError("OperationNotPermitted", f"Default rule '{arn}' cannot be modified")
+
+
 def refuse_taken(balancer: Any, port: Any, except_for: Any = None) -> None:
     """Refuse a port that another listener of the load balancer has."""
     others = balancer.listeners.values() if balancer else ()
     if any(str(each.port) == str(port) for each in others if each is not except_for):
         raise DuplicateListenerError
-
-
-def refuse_shared(backend: Any, arn: str, actions: list[dict[str, Any]]) -> None:
-    """Refuse target groups that another load balancer uses."""
-    others = [each for each in backend.load_balancers.values() if each.arn != arn]
-    for data in actions:
-        for group, _ in rules.weighted(data):
-            if elbv2.using(others, group):
-                raise ELBClientError(
-                    "TargetGroupAssociationLimit",
-                    "The following target groups cannot be associated with more than one load"
-                    f" balancer: {group}",
-                )

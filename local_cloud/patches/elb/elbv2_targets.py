@@ -9,6 +9,7 @@ from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 from moto.elbv2.responses import ELBV2Response
 
 from local_cloud.patches.context import Context
+from local_cloud.patches.elb.actions import refuse_sticky_targets
 from local_cloud.patches.patching import patch
 from local_cloud.traffic.plan import Health
 
@@ -122,6 +123,7 @@ def modify_attributes(
     attributes: dict[str, Any],
 ) -> None:
     """Change the attributes of a target group."""
+    refuse_sticky_targets(backend, target_group_arn, attributes)
     longest = str(attributes.get(DELAY)) == LONGEST_DELAY
     checked = {k: v for k, v in attributes.items() if not (longest and k == DELAY)}
     original(backend, target_group_arn, checked)

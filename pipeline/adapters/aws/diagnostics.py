@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from pipeline.adapters.aws.balancers import HEALTHY
+from pipeline.adapters.aws.balancing.balancers import HEALTHY
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.group_parsing import activity_arguments, parse_activities
 from pipeline.adapters.aws.retry import call

@@ -12,7 +12,8 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.adapters.aws.balancers import target_reader
+from pipeline.adapters.aws.balancing.balancers import target_reader
+from pipeline.adapters.aws.balancing.pairs import shift, weight_readers
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.ec2 import (
     read_instances,
@@ -71,14 +72,20 @@ class Groups:
         self._masker = masker or Masker()
 
     def observe(
-        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+        self,
+        names: Sequence[str],
+        balancers: Sequence[Balancer],
+        *,
+        activities: Sequence[str],
+        rules: Sequence[str] = (),
     ) -> Observation:
         """Return these groups, these balancers' targets, the newest activities of some groups.
 
         One DescribeAutoScalingGroups (for each 100 names), one DescribeTargetHealth or
         DescribeInstanceHealth for each balancer, one DescribeScalingActivities for each group of
-        `activities`, all at the same time. AWS limits the calls of a whole account, so a caller
-        that polls waits at least a second for each group and each balancer between observations.
+        `activities`, one DescribeRules or DescribeListeners for each of `rules`, all at the same
+        time. AWS limits the calls of a whole account, so a caller that polls waits at least a
+        second for each group and each balancer between observations.
 
         `at` is a time before the first call: everything observed is at least as new. A fact that
         could not be read is missing from its map, and `unreadable` gives the reason. Raises
@@ -99,11 +106,13 @@ class Groups:
                 found = queries.start({"": partial(read_groups, client, names)})
                 health = queries.start(targets)
                 newest = queries.start({n: partial(read_activities, client, n) for n in activities})
+                weights = queries.start(weight_readers(self._clients, self._region, rules))
                 return Observation(
                     at=at,
                     groups=queries.results(found).get("", {}),
                     targets=queries.results(health),
                     activities=queries.results(newest),
+                    weights=queries.results(weights),
                     unreadable=tuple(queries.unreadable),
                 )
 
@@ -181,6 +190,13 @@ class Groups:
                 if _detach(client, group, batch):
                     for each in batch:
                         _detach_one(client, group, each)
+
+    def shift(self, rule: str, weights: Mapping[str, int]) -> None:
+        """Set the weights of a listener's or rule's target groups, in percent, by their ARNs.
+
+        Raises FailedError with AWS's message.
+        """
+        shift(self._clients, self._region, rule, weights)
 
     def resize(
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None

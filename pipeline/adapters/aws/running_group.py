@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pipeline.adapters.aws.balancer_settings import describe
+from pipeline.adapters.aws.balancing.balancer_settings import describe
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.ec2 import read_instances
 from pipeline.adapters.aws.group_parsing import launch_source, parse_group

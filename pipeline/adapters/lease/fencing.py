@@ -40,6 +40,12 @@ class FencedGroups(GroupWriter):
         with checking(self.fence):
             self.groups.detach(group, balancers)
 
+    def shift(self, rule: str, weights: Mapping[str, int]) -> None:
+        """Set the weights of a listener's or rule's target groups."""
+        self.fence()
+        with checking(self.fence):
+            self.groups.shift(rule, weights)
+
     def resize(
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
     ) -> None:

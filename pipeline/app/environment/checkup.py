@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.adapters.aws.balancers import missing
+from pipeline.adapters.aws.balancing.balancers import missing
 from pipeline.app.application import Application
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.unrecorded import find_lost
@@ -96,10 +96,12 @@ def _balancers(reader: EnvironmentReader) -> Check:
     name = f"{reader.environment}: load balancers"
     try:
         existing, absent = reader.found_balancers
+        paired = [each for pair in reader.pairs for each in pair.targets]
     except PipelineError as error:
         return problem(name, error)
     if absent:
         return problem(name, missing(reader.app.settings.region, absent))
-    if not existing:
+    found = (*existing, *paired)
+    if not found:
         return Check(name=name, what="none: its groups are workers, which serve while they run")
-    return Check(name=name, what=", ".join(each.name for each in existing))
+    return Check(name=name, what=", ".join(each.name for each in found))

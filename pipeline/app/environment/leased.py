@@ -18,7 +18,7 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.reconciler import build_reconciler, build_resources
 from pipeline.app.environment.signals import signals_of
 from pipeline.core.deploy.deployer import Deployer
-from pipeline.core.deploy.phases import Phase
+from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Ledger
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import removal_of, removal_result
@@ -58,8 +58,16 @@ class LeasedEnvironment:
             began=today,
             by=runner(self.reader.app.environ),
             adopted=self.document().adopted_group(blue),
+            target_groups=self._idle_of(blue) if green != blue else (),
             worker=self.reader.is_worker,
+            actor=self.reader.actor,
         )
+
+    def _idle_of(self, blue: str) -> tuple[str, ...]:
+        """Return the target groups of the pairs that the serving release does not use."""
+        record = self.document().releases.get(blue)
+        recorded = record.target_groups if record else ()
+        return tuple(each.other(each.target_of(recorded)).identifier for each in self.reader.pairs)
 
     def ledger(self, deployment: Deployment) -> StoreLedger:
         """Return the ledger of a deployment: every write of the deployment goes through it."""
@@ -68,7 +76,8 @@ class LeasedEnvironment:
     def reconciler(self, deployment: Deployment, policy: Policy | None = None) -> Reconciler:
         """Return what a deployment changes the environment with."""
         ledger, leaving = self.ledger(deployment), {deployment.blue: deployment.detach}
-        return build_reconciler(self.reader, ledger, self.held.succeeds, policy, leaving)
+        sides = {deployment.green: deployment.target_groups} if deployment.target_groups else {}
+        return build_reconciler(self.reader, ledger, self.held.succeeds, policy, leaving, sides)
 
     def resources(self) -> tuple[TerraformResources, Callable[[], None]]:
         """Return Terraform for a change that is no deployment, and what confirms the lease."""
@@ -94,19 +103,22 @@ class LeasedEnvironment:
         success: Result = Result.PROMOTED,
         *,
         undone: str = "",
+        check: Phase | None = None,
     ) -> Deployment:
-        """Run the phases of a deployment; return it as it ended."""
+        """Run the phases of a deployment; return it as it ended or paused."""
         deployer = Deployer(
             reconciler=reconciler,
             deployment=deployment,
             report=self.reader.app.report,
-            signals=tuple(signals_of(self.reader, reconciler.policy)),
+            signals=tuple(
+                signals_of(self.reader, reconciler.policy, reconciler.ledger, deployment)
+            ),
             read_delays=partial(
                 self.reader.read_delays, deployment.detach, (deployment.blue, deployment.green)
             ),
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
-        return deployer.run(phases, success, undone=undone)
+        return deployer.run(phases, success, undone=undone, check=check)
 
 
 def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:

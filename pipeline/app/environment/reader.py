@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws.client import Clients, account_of
 from pipeline.adapters.clock import CloudPace, speed_of
+from pipeline.adapters.identity import actor_of
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.deployments import Deployments
 from pipeline.adapters.store.environments import Environments
@@ -25,8 +26,10 @@ from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.health.pairs import Pair
 from pipeline.core.health.serving import condition_of
 from pipeline.core.image import STATUS_TAG, ImageStatus
+from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange, Inputs, input_changes
@@ -104,6 +107,12 @@ class EnvironmentReader:
         """
         self.account = account_of(self.clients, self.app.settings.region)
 
+    @property
+    def actor(self) -> Actor:
+        """The person of this run: the CI system's user, or whom AWS knows by the credentials."""
+        region = self.app.settings.region
+        return actor_of(self.app.environ, lambda: self.clients.caller(region)["Arn"])
+
     def now(self) -> datetime:
         """Return the time of the store's clock, which leases expire by."""
         return self.store.now()
@@ -115,7 +124,7 @@ class EnvironmentReader:
     @cached_property
     def found_balancers(self) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
         """The configured load balancers that exist, and those that do not."""
-        from pipeline.adapters.aws.balancers import find
+        from pipeline.adapters.aws.balancing.balancers import find
 
         settings = self.app.settings.environment(self.environment)
         region = self.app.settings.region
@@ -124,21 +133,55 @@ class EnvironmentReader:
     @property
     def balancers(self) -> tuple[Balancer, ...]:
         """The configured load balancers; raises RefusedError if one does not exist."""
-        from pipeline.adapters.aws.balancers import missing
+        from pipeline.adapters.aws.balancing.balancers import missing
 
         existing, absent = self.found_balancers
         if absent:
             raise missing(self.app.settings.region, absent)
         return existing
 
-    def place(self, balancers: tuple[Balancer, ...]) -> Place:
-        """Return the environment with its load balancers by the names that AWS uses."""
+    def entries(self, document: Environment) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
+        """Return the load balancers of the serving release that exist, and those that do not.
+
+        Of a pair, its target group, or the one that has the traffic if no release is recorded.
+        """
+        existing, absent = self.found_balancers
+        serving = document.releases.get(document.serving)
+        recorded = serving.target_groups if serving else ()
+        return (*existing, *(each.target_of(recorded) for each in self.pairs)), absent
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The configured pairs of target groups; raises RefusedError if a part does not exist."""
+        settings = self.app.settings.environment(self.environment)
+        if not settings.pairs:
+            return ()
+        from pipeline.adapters.aws.balancing.pairs import PairNames, find_pairs
+
+        named = [
+            PairNames(
+                rule=each.listener_rule or each.listener or "",
+                target_groups=(each.target_groups[0], each.target_groups[1]),
+                test=each.test_listener or "",
+            )
+            for each in settings.pairs
+        ]
+        return find_pairs(self.clients, self.app.settings.region, named)
+
+    def place(self, balancers: tuple[Balancer, ...], document: Environment | None = None) -> Place:
+        """Return the environment with its load balancers by the names that AWS uses.
+
+        `document` says which target groups of pairs its releases use.
+        """
+        releases = document.releases if document else {}
         return Place(
             app=self.app.settings.app,
             environment=self.environment,
             region=self.app.settings.region,
             account=self.account,
             balancers=balancers,
+            pairs=self.pairs,
+            sides={name: each.target_groups for name, each in releases.items()},
         )
 
     def terraform(self, document: Environment) -> Terraform:
@@ -203,7 +246,7 @@ class EnvironmentReader:
     def is_worker(self) -> bool:
         """Return True if the environment names no load balancers; raises ConfigurationError."""
         settings = self.app.settings.environment(self.environment)
-        return not settings.load_balancers and not settings.target_groups
+        return not (settings.load_balancers or settings.target_groups or settings.pairs)
 
     def read_delays(
         self, others: tuple[Balancer, ...] = (), releases: tuple[str, ...] = ()
@@ -213,13 +256,15 @@ class EnvironmentReader:
         Without load balancers, those of the termination hooks of these releases. None if they
         cannot be read: a phase that drains then has its configured limit.
         """
-        from pipeline.adapters.aws.balancer_settings import describe
+        from pipeline.adapters.aws.balancing.balancer_settings import describe
         from pipeline.core.preflight.facts import longest_delays
 
-        existing, absent = self.found_balancers
-        workers = not existing and not absent
+        existing, _ = self.found_balancers
+        paired = tuple(each for pair in self.pairs for each in pair.targets)
+        entries = (*existing, *paired, *others)
+        workers = self.is_worker
         try:
-            described = describe(self.clients, self.app.settings.region, (*existing, *others))
+            described = describe(self.clients, self.app.settings.region, entries)
             delays = longest_delays(described)
             held = self._read_holds(releases) if workers else 0.0
             return replace(delays, drain=max(delays.drain, held))
@@ -255,7 +300,7 @@ class EnvironmentReader:
         A load balancer that does not exist is not read. Raises RefusedError.
         """
         name = document.group(document.serving)
-        existing, absent = self.found_balancers
+        existing, absent = self.entries(document)
         return read_until(
             lambda: self.groups.observe([name], existing, activities=()),
             lambda seen: bool(absent) or condition_of(name, seen, existing).trouble is None,

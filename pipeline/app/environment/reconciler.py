@@ -33,17 +33,20 @@ def build_reconciler(
     predecessor: Lease | None,
     policy: Policy | None = None,
     leaving: Mapping[str, tuple[Balancer, ...]] = NO_ITEMS,
+    sides: Mapping[str, tuple[str, ...]] = NO_ITEMS,
 ) -> Reconciler:
     """Return the reconciler of the ledger's deployment; the default policy is the environment's.
 
     `predecessor` is the lease that this run took over from one that stopped, None without one.
-    `leaving` has the load balancers that a release leaves for good.
+    `leaving` has the load balancers that a release leaves for good. `sides` are the target groups
+    of pairs that a release is to use, which the document does not name yet.
     """
     from pipeline.adapters.lease.fencing import FencedGroups, FencedHooks, FencedResources
 
     resources = build_resources(reader, ledger, predecessor)
+    place = reader.place(reader.balancers, ledger.read())
     observer = Observer(
-        place=replace(reader.place(reader.balancers), leaving=leaving),
+        place=replace(place, leaving=leaving, sides={**place.sides, **sides}),
         groups=reader.groups,
         ledger=ledger,
         pace=reader.pace,

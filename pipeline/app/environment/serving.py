@@ -40,7 +40,7 @@ def require_serving(
 
 
 def _status(reader: EnvironmentReader, document: Environment) -> Status:
-    existing, absent = reader.found_balancers
+    existing, absent = reader.entries(document)
     return Status(
         environment=document,
         observation=reader.serving_observation(document),

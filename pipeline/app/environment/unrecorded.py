@@ -20,7 +20,7 @@ def find_lost(reader: EnvironmentReader, document: Environment) -> RefusedError 
     """
     if not document.is_empty:
         return None
-    existing, _ = reader.found_balancers
+    existing, _ = reader.entries(document)
     groups = reader.groups.receiving(existing, frozenset())
     if not groups:
         return None
@@ -60,4 +60,6 @@ def _rebuilt(reader: EnvironmentReader) -> Environment:
     history = reader.deployments.history(reader.environment, EVERY)
     recorded = {each.green for each in history} | {each.blue for each in history}
     images = {each.id: each for each in known_images(reader.app, reader.clients) if each.id}
-    return rebuilt(wanted, traces.with_releases(recorded), reader.balancers, images)
+    _ = reader.balancers  # raises if one does not exist
+    entries, _ = reader.entries(wanted)
+    return rebuilt(wanted, traces.with_releases(recorded), entries, images)

@@ -9,9 +9,9 @@ from pipeline.app.environment.interrupted import Interrupted, finish
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
-from pipeline.core.deploy.phases import destruction
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import kept_serving, removable
+from pipeline.core.deploy.ways_back import destruction
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.traffic_sources import balancer_of, describe_sources, detach
 from pipeline.core.state.deployment import Deployment, Kind

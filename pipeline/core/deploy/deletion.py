@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.core import commands
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import Phase
+from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import GroupWriter, Ledger, Pace, Resources
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.freshness import ABSENT, Write

@@ -57,7 +57,8 @@ class Observer:
         of = [self.group(release) for release in sorted(activities)]
         self._take_turn(GROUPS, *([TARGETS] if targets else []))
         balancers = self.place.all_balancers if targets else ()
-        observation = self.groups.observe(names, balancers, activities=of)
+        rules = self.place.rules if names else ()
+        observation = self.groups.observe(names, balancers, activities=of, rules=rules)
         if not targets and self.latest:
             observation = replace(observation, targets=self.latest.targets)
         self.latest, self._shown, self._with_targets = observation, frozenset(names), targets
@@ -178,7 +179,7 @@ class Observer:
         while watcher.listens and due - self.pace.now() > QUICK:
             self._take_turn(TARGETS)
             heard = self.groups.observe((), self.place.all_balancers, activities=())
-            heard = replace(heard, groups=watcher.latest.groups)
+            heard = replace(heard, groups=watcher.latest.groups, weights=watcher.latest.weights)
             if not heard.unreadable and watcher.is_news(heard):
                 self.latest, self._heard = heard, heard
                 self.invalidate()

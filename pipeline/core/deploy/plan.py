@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.core.deploy.phases import Phase
+from pipeline.core.deploy.phase import Phase
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
@@ -25,6 +25,8 @@ class PromoteRequest:
     `recovers`, an interrupted deployment is finished first; without, it makes the promotion fail.
     `detach` are the names of load balancers that the serving group is to leave for good.
     `change_program` allows another program than the one that wrote Terraform's state.
+    `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
+    to wait at most for another run to release the lease, None not to wait.
     """
 
     environment: str
@@ -38,6 +40,8 @@ class PromoteRequest:
     detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
+    pause_before: tuple[str, ...] = ()
+    wait: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

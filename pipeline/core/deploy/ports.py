@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.hooks.hook import Hook, HookResult, OnceRun
+from pipeline.core.probe.expectation import Result as ProbeResult
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import Release
@@ -17,12 +18,17 @@ class GroupReader(Protocol):
     """Reads Auto Scaling groups and load balancers."""
 
     def observe(
-        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+        self,
+        names: Sequence[str],
+        balancers: Sequence[Balancer],
+        *,
+        activities: Sequence[str],
+        rules: Sequence[str] = (),
     ) -> Observation:
         """Return these groups, these balancers' targets, the newest activities of some groups.
 
-        Each API is called once. An API that does not answer is named in `unreadable`; nothing is
-        raised.
+        `rules` are listeners and rules whose weights are read. Each API is called once. An API
+        that does not answer is named in `unreadable`; nothing is raised.
         """
 
     def addresses(self, group: str) -> tuple[str, ...]:
@@ -40,6 +46,9 @@ class GroupWriter(Protocol):
 
     def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Detach the group; its members drain. A balancer that is not attached is no error."""
+
+    def shift(self, rule: str, weights: Mapping[str, int]) -> None:
+        """Set the weights of a listener's or rule's target groups, in percent, by their ARNs."""
 
     def resize(
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
@@ -95,6 +104,25 @@ class Alarms(Protocol):
 
     def ringing(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return one line for each alarm that is in ALARM."""
+
+
+class Prober(Protocol):
+    """Sends the requests of a probe at its rate, whatever the answers; nothing is raised."""
+
+    def send(self, url: str, phase: str) -> None:
+        """Send requests to a URL from now on; results name the phase. No URL: send none."""
+
+    def take(self) -> Sequence[ProbeResult]:
+        """Return the results since the last call."""
+
+    def take_unsent(self) -> int:
+        """Return how many requests could not be sent since the last call."""
+
+    def oldest(self) -> float:
+        """Return for how many seconds the oldest request has waited; 0 without any."""
+
+    def stop(self) -> None:
+        """Send no more; wait a moment for the answers to those that were sent."""
 
 
 class EnvironmentReader(Protocol):

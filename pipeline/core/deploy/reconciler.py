@@ -15,11 +15,11 @@ from math import inf
 from typing import Any
 
 from pipeline.core.deploy.deletion import Deletion, may_change, plan_releases, refused
-from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.group_sizes import GroupSizes
+from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import Manner, Phase, manner_of
+from pipeline.core.deploy.phase import ALL, Fleet, Manner, Phase, manner_of
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
+from pipeline.core.deploy.sizes.group_sizes import GroupSizes
 from pipeline.core.freshness import ABSENT, PRESENT, Write
 from pipeline.core.health.assessment import Expected, all_healthy
 from pipeline.core.health.members import half_healthy
@@ -78,6 +78,8 @@ class Reconciler:
         observation = self.observer.observe_complete(releases, targets=False)
         if not phase.has(RESTORES):
             self._attach(phase, observation)
+        if not phase.has(HOLD) or not phase.has(RESTORES):
+            self._shift(phase, observation, releases)
         self._detach(phase, observation, releases)
         self.deletion.delete(phase, observation, self.policy.limit(phase.name))
 
@@ -87,6 +89,17 @@ class Reconciler:
             for release in sorted(self._attached & phase.want.serving):
                 seen = self._seen(release, observation)
                 self._attach_to(release, self._missing(release, seen), observation)
+
+    def shift_back(self, phase: Phase, wait: Wait) -> None:
+        """Give a release its traffic again as soon as it is healthy, in a phase that restores it.
+
+        Without an answer of AWS, at once if it served until now.
+        """
+        if not (phase.has(RESTORES) and phase.want.shares):
+            return
+        unseen = bool(wait.latest.unreadable) and phase.gate.trusts_past
+        if unseen or isinstance(phase.gate.judge(wait), Healthy):
+            self._set_weights(phase, wait.latest)
 
     @cached_property
     def sizes(self) -> GroupSizes:
@@ -177,8 +190,32 @@ class Reconciler:
                 self._attach_to(release, missing, observation)
                 continue
             # AWS refuses a call as a whole: one that a person may have deleted has its own.
-            for balancers in (self.place.balancers, self.place.leaving.get(release, ())):
+            for balancers in (self.place.entries_of(release), self.place.leaving.get(release, ())):
                 self._attach_to(release, balancers, observation)
+
+    def _shift(self, phase: Phase, observation: Observation, releases: frozenset[str]) -> None:
+        """Move the traffic between the target groups of the pairs, to healthy members only."""
+        want = phase.want
+        now = self.place.shares(observation, want.shares)
+        gaining = frozenset(name for name, share in want.shares.items() if share > now[name])
+        if gaining and not phase.has(HOLD):
+            self._require_healthy(phase, releases, gaining)
+        self._set_weights(phase, observation)
+        if want.tested:
+            weights = self.place.wanted_weights({want.tested: ALL})
+            for pair in self.place.pairs:
+                if pair.test:
+                    self._set(pair.test, weights[pair.rule], want)
+
+    def _set_weights(self, phase: Phase, observation: Observation) -> None:
+        """Set the weights that an observation does not show as the phase wants them."""
+        for rule, weights in self.place.wanted_weights(phase.want.shares).items():
+            if observation.weights.get(rule) != weights:
+                self._set(rule, weights, phase.want)
+
+    def _set(self, rule: str, weights: Mapping[str, int], want: Fleet) -> None:
+        with self._changing("shift", {Write.SHIFT: want.serving}, rule=rule, weights=weights):
+            self.groups.shift(rule, weights)
 
     def _attach_to(
         self, release: str, balancers: Sequence[Balancer], observation: Observation
@@ -193,6 +230,13 @@ class Reconciler:
         attached = seen.attached if seen else frozenset[str]()
         balancers = self.place.balancers_of(release)
         return [each for each in balancers if each.identifier not in attached]
+
+    def _attached_to(self, release: str, seen: ObservedGroup | None) -> list[Balancer]:
+        """Return the configured load balancers that a group is attached to."""
+        found = seen.attached if seen else frozenset[str]()
+        both = (each for pair in self.place.pairs for each in pair.targets)
+        known = dict.fromkeys((*self.place.balancers_of(release), *both))
+        return [each for each in known if each.identifier in found]
 
     def _detach(self, phase: Phase, observation: Observation, releases: frozenset[str]) -> None:
         """Detach the other groups if a complete observation shows one that serves.
@@ -214,13 +258,13 @@ class Reconciler:
             self._require_nothing_beyond(leaving, observation)
         for release in sorted(leaving):
             name, seen = self.observer.group(release), self._seen(release, observation)
-            missing = self._missing(release, seen)
-            attached = [each for each in self.place.balancers_of(release) if each not in missing]
+            attached = self._attached_to(release, seen)
             runs = self.place.is_worker and seen is not None and seen.maximum > 0
             runs = runs and release not in document.adopted  # only its owner stops it
             if not (attached or runs) or not may_change(self.observer, release, observation):
                 continue
             self._require_serving(phase, releases, leaving=release)
+            self._require_no_share(phase, releases, leaving=release)
             if attached:
                 with self._changing("detach", {Write.DETACH: {release}}, group=name):
                     self.groups.detach(name, attached)
@@ -238,14 +282,20 @@ class Reconciler:
         """
         if not phase.want.serving and self.policy.overlap and self.ledger.read().serving:
             raise refused(self.place, "no group would be left to serve")
-        since = self.observer.settled(PRESENT, phase.want.serving)
+        self._require_healthy(phase, releases, phase.want.serving, leaving)
+
+    def _require_healthy(
+        self, phase: Phase, releases: frozenset[str], gaining: frozenset[str], leaving: str = ""
+    ) -> None:
+        """Raise RefusedError unless the groups that get traffic are healthy, by a recent read."""
+        since = self.observer.settled(PRESENT, gaining)
         if phase.has(HOLD):
             since = max(since, self.observer.settled([Write.ATTACH], {leaving}))
 
         def failures(observation: Observation) -> dict[str, str]:
             judged = {
                 release: self._judge(phase, release, observation, leaving)
-                for release in sorted(phase.want.serving)
+                for release in sorted(gaining)
             }
             return {n: v.reason for n, v in judged.items() if not isinstance(v, Healthy)}
 
@@ -253,8 +303,29 @@ class Reconciler:
             releases, lambda each: not failures(each), since=since
         )
         for release, reason in failures(observation).items():
-            name = self.observer.group(release)
-            raise refused(self.place, f"{name} would serve alone and is not healthy: {reason}")
+            name, alone = self.observer.group(release), "serve alone" if leaving else "get traffic"
+            raise refused(self.place, f"{name} would {alone} and is not healthy: {reason}")
+
+    def _require_no_share(self, phase: Phase, releases: frozenset[str], leaving: str) -> None:
+        """Raise RefusedError if a pair still sends new requests to a group that leaves."""
+        if not self.place.pairs or not phase.want.serving:
+            return
+
+        def share(observation: Observation) -> int:
+            found = (
+                observation.weights.get(pair.rule, {}).get(each.identifier, 0)
+                for pair in self.place.pairs
+                for each in self.place.entries_of(leaving)
+            )
+            return max(found, default=0)
+
+        since = self.observer.settled([Write.SHIFT], {leaving})
+        seen = self.observer.observe_until(
+            releases, lambda each: not share(each), targets=False, since=since
+        )
+        if percent := share(seen):
+            name = self.observer.group(leaving)
+            raise refused(self.place, f"{name} still gets {percent} % of new requests")
 
     def _judge(self, phase: Phase, release: str, observation: Observation, leaving: str) -> Verdict:
         balancers = self.place.balancers_of(release)

@@ -8,37 +8,36 @@ there is; without both, the remains of both are deleted and nothing serves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.core import commands
-from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phases import (
-    Manner,
-    Phase,
+from pipeline.core.deploy.phase import ALL, Fleet, Manner, Phase, manner_of
+from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.ways_back import (
     after_drain,
     clearance,
     decision,
     destruction,
-    manner_of,
-    promotion,
     removal,
     rollback,
     takeover,
 )
-from pipeline.core.errors import FailedError, NeedsAttentionError
+from pipeline.core.errors import FailedError, NeedsAttentionError, RefusedError
 from pipeline.core.health.assessment import Expected, all_healthy, drained, stopped
 from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Observation
-from pipeline.core.health.verdict import Healthy
+from pipeline.core.health.verdict import Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
-from pipeline.core.validation.phases import ALONE, traits_of
+from pipeline.core.validation.phases import ALONE, CREATES, traits_of
 
 NOTHING_OBSERVED = Observation(at=0.0, unreadable=("AWS did not answer",))
 """The observation to plan with if AWS does not answer."""
+CHECK = "resume"
+"""The name that the check of the last phase has in the phases of a resumed deployment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +46,8 @@ class RecoveryPlan:
 
     `undecided`: green was recorded as serving and is unhealthy, so the record is reverted first.
     `lost`: neither the serving group nor its replacement exists, so the document records first
-    that nothing serves. `undone` says that nothing serves at the end.
+    that nothing serves. `undone` says that nothing serves at the end. `check` is the phase that
+    must still hold before a paused deployment continues.
     """
 
     phases: list[Phase]
@@ -55,6 +55,7 @@ class RecoveryPlan:
     undecided: bool = False
     lost: bool = False
     undone: str = ""
+    check: Phase | None = None
 
 
 def fleet_in(document: Environment, place: Place, observation: Observation) -> Fleet:
@@ -66,7 +67,9 @@ def fleet_in(document: Environment, place: Place, observation: Observation) -> F
     serves = frozenset(
         release
         for release, name in names.items()
-        if (seen := observation.groups.get(name)) and not seen.status and place.serves(seen)
+        if (seen := observation.groups.get(name))
+        and not seen.status
+        and place.serves(release, seen)
     )
     return Fleet(serving=serves, detached=frozenset(names) - serves)
 
@@ -98,6 +101,31 @@ def plan_recovery(
     observation = _survey(observer, interrupted, interrupted.is_conclusive)
     interrupted.require_managed_green(observation)
     return interrupted.plan(observation, back=back)
+
+
+def plan_resumption(observer: Observer, policy: Policy, paused: Deployment) -> RecoveryPlan:
+    """Observe every release and plan the rest of a paused deployment.
+
+    It continues if the fleet is as the last phase left it, otherwise it goes back. Raises
+    RefusedError if AWS does not answer, if the phase is not in the table any more, or if another
+    deployment made the group of green's name.
+    """
+    observer.inherit()
+    document = observer.ledger.read()
+    deployment = InterruptedDeployment(
+        dead=paused, document=document, place=observer.place, policy=policy
+    )
+    before, rest = deployment.phases_around_pause()
+    try:
+        observation = observer.survey(lambda seen: deployment.holds(before, seen))
+    except FailedError as error:
+        again = commands.resume(document.environment)
+        raise RefusedError(error.where, error.what, again) from error
+    deployment.require_managed_green(observation)
+    if not deployment.holds(before, observation):
+        return deployment.plan(observation)
+    check = replace(before[-1], name=CHECK) if before else None
+    return RecoveryPlan(phases=rest, success=Result.PROMOTED, check=check)
 
 
 def _plan_removal(observer: Observer, interrupted: InterruptedDeployment) -> RecoveryPlan:
@@ -216,6 +244,32 @@ class InterruptedDeployment:
             undone=self._undone,
         )
 
+    def phases_around_pause(self) -> tuple[list[Phase], list[Phase]]:
+        """Return the phases before the pause and those after it; raises RefusedError if unknown."""
+        table, pause = self._promotion, self.dead.pause
+        names = [phase.name for phase in table]
+        if pause is None or pause.before not in names:
+            name = self.document.environment
+            what = f"is paused before {pause.before if pause else ''}, a phase that pipeline.toml "
+            what += f"does not lead to any more; it leads to {', '.join(names)}"
+            remedy = f"restore [promote] in pipeline.toml, or go back: {commands.abort(name)}"
+            raise RefusedError(f"{self.dead.kind} {self.dead.id}", what, remedy)
+        place = names.index(pause.before)
+        return table[:place], table[place:]
+
+    def holds(self, before: Sequence[Phase], observation: Observation) -> bool:
+        """Return True if the fleet is as these phases left it; health is checked later."""
+        dead = self.dead
+        if dead.blue and not self._usable(dead.blue, observation):
+            return False
+        if any(phase.has(CREATES) for phase in before) and not self._usable(
+            dead.green, observation
+        ):
+            return False
+        pair = {dead.blue, dead.green}
+        serving = self.fleet(observation).serving & pair
+        return not before or serving == before[-1].want.serving & pair
+
     @property
     def _undone(self) -> str:
         """What is wrong although everything was undone: without blue, no release is left."""
@@ -229,7 +283,7 @@ class InterruptedDeployment:
         if lost_blue and self._usable(dead.green, observation):
             return takeover(dead.blue, dead.green, warm=self._others, how=self.how)
         proven = not back and self._is_proven(observation)
-        return after_drain(self._promotion) if proven else []
+        return after_drain(self._promotion, self.how) if proven else []
 
     def plan_clearance(self, observation: Observation) -> RecoveryPlan:
         """Return the plan if both groups were deleted: delete the remains, so that nothing serves.
@@ -241,7 +295,9 @@ class InterruptedDeployment:
         missing = {self.dead.blue, self.dead.green, document.serving} - {""}
         others = [name for name in document.releases if name not in missing]
         seen = {name: observation.groups.get(self._group(name)) for name in others}
-        attached = [name for name, group in seen.items() if group and self.place.receives(group)]
+        attached = [
+            name for name, group in seen.items() if group and self.place.receives(name, group)
+        ]
         return RecoveryPlan(
             phases=clearance(attached, others, missing),
             success=Result.ROLLED_BACK,
@@ -285,7 +341,11 @@ class InterruptedDeployment:
         alone = ALONE in traits_of(dead.phase)
         if not alone or dead.outcome is not None or not dead.blue:
             return False
-        blue = drained(self._expected(dead.blue), (observation,))
+        if self.place.pairs:
+            moved = self.place.shares(observation, [dead.green])[dead.green] == ALL
+            blue: Verdict = Healthy() if moved else Progressing(reason="it has traffic")
+        else:
+            blue = drained(self._expected(dead.blue), (observation,))
         if self.place.is_worker and isinstance(blue, Healthy):
             blue = stopped(self._group(dead.blue), (observation,))
         expected = replace(self._expected(dead.green), may_be_empty=True)

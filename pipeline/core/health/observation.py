@@ -104,7 +104,8 @@ class Observation:
 
     A group that AWS does not describe is absent from `groups`. `targets` maps a balancer's
     identifier to its targets by instance. `activities` maps a group to its scaling activities,
-    newest first. `unreadable` names the calls that failed this time, in AWS's words: neither good
+    newest first. `weights` maps the ARN of a listener or rule to the percent of each target group.
+    `unreadable` names the calls that failed this time, in AWS's words: neither good
     nor bad.
     """
 
@@ -112,4 +113,5 @@ class Observation:
     groups: Mapping[str, ObservedGroup] = field(default_factory=lambda: NO_ITEMS)
     targets: Mapping[str, Mapping[str, Target]] = field(default_factory=lambda: NO_ITEMS)
     activities: Mapping[str, tuple[Activity, ...]] = field(default_factory=lambda: NO_ITEMS)
+    weights: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: NO_ITEMS)
     unreadable: tuple[str, ...] = ()

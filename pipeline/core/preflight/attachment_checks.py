@@ -86,7 +86,7 @@ class Attachments:
     def _unmatched(self) -> Iterator[Finding]:
         """Yield a finding for each name after `--detach` that is not to be detached."""
         configured = {
-            name for each in self.place.balancers for name in (each.name, each.identifier)
+            name for each in self.place.all_balancers for name in (each.name, each.identifier)
         }
         found = {name for each in self.leaving for name in (each.name, each.identifier)}
         for name in sorted({*self.detach} - found):

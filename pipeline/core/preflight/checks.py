@@ -16,6 +16,7 @@ from pipeline.core.preflight.credentials import credential_findings
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, Proposal, SubnetFacts
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import allow_unhealthy_hint, fleet_findings
+from pipeline.core.preflight.pair_checks import pair_findings
 from pipeline.core.preflight.permission_checks import permission_findings
 
 VCPUS = "L-1216C47A"
@@ -32,8 +33,10 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         *_identity(facts, proposal),
         *credential_findings(facts.credentials, proposal.seconds, "a deployment"),
         *_balancers(facts, proposal),
+        *pair_findings(proposal.place, proposal.environment.serving, facts.observation),
         *fleet_findings(facts, proposal),
         *_alarms(facts, proposal),
+        *_probe(facts, proposal),
     ]
     if proposal.green:
         found += permission_findings(facts, proposal)
@@ -133,7 +136,8 @@ def _balancer(
             what=f"has targets of type {facts.target_type}, but a group registers instances",
             remedy="use a target group of target type instance",
         )
-    if not facts.listeners:
+    paired = {each.identifier for pair in proposal.place.pairs for each in pair.targets}
+    if not facts.listeners and facts.balancer.identifier not in paired:
         yield Finding(
             where=where,
             what="no listener forwards to it, so its targets never become healthy",
@@ -184,6 +188,20 @@ def _alarms(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             where=f"alarm {name}",
             what=f"{what}; this deployment ignores it" if proposal.allow_unhealthy else what,
             remedy=f"wait until it is OK: {listing}{allow_unhealthy_hint(proposal)}",
+            blocking=not proposal.allow_unhealthy,
+        )
+
+
+def _probe(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
+    """Check the probe: failures of the serving release must not end the next one's deployment."""
+    if facts.probe_failure:
+        what = f"{proposal.probe_url} fails before any change: {facts.probe_failure}"
+        ignored = "; this deployment only counts the probe's failures"
+        yield Finding(
+            where="[promote.probe] url",
+            what=what + ignored if proposal.allow_unhealthy else what,
+            remedy=f"see the answer: {commands.shell('curl', '-i', proposal.probe_url)}"
+            f"{allow_unhealthy_hint(proposal)}",
             blocking=not proposal.allow_unhealthy,
         )
 

@@ -29,6 +29,7 @@ def least_lifetime(policy: Policy) -> float:
     hook its own. A long deregistration delay raises the limit of the phases that drain.
     """
     pauses = policy.pause("soak") + policy.pause("observe")
+    pauses += sum(each.seconds for each in policy.steps)
     hooks = sum(hook.timeout for hook in policy.hooks)
     return pauses + hooks + sum(policy.limit(phase) for phase in WAITS) + TERRAFORM
 

@@ -241,7 +241,7 @@ def _unhealthy_members(
     for member in settled:
         if member.health != "Healthy":
             yield f"{member.id} is {member.health} in Auto Scaling"
-        for balancer in proposal.place.balancers:
+        for balancer in proposal.place.all_balancers:
             targets = observation.targets.get(balancer.identifier)
             if balancer.identifier in group.attached and targets is not None:
                 problem = _target_problem(targets.get(member.id))
@@ -265,7 +265,7 @@ def _unmanaged_targets(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     if facts.groups is None or facts.observation is None:
         return
     members = frozenset[str]().union(*(each.members for each in facts.groups))
-    for balancer in proposal.place.balancers:
+    for balancer in proposal.place.all_balancers:
         targets = facts.observation.targets.get(balancer.identifier, {})
         unmanaged = [
             each.id

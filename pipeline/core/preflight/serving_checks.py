@@ -52,7 +52,11 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             where=f"server group {blue}",
             what="is the serving group in the environment's document, "
             "but is attached to no load balancer",
-            remedy=attach(proposal.place.region, blue, proposal.place.balancers),
+            remedy=attach(
+                proposal.place.region,
+                blue,
+                proposal.place.entries_of(proposal.environment.serving),
+            ),
         )
     for each in listed.values():
         serves = each.release and _receives(each, proposal)
@@ -125,5 +129,5 @@ def _detach(group: GroupFacts, proposal: Proposal) -> str:
     """
     if group.release not in proposal.environment.releases:
         return ""
-    sources = [each for each in proposal.place.balancers if each.identifier in group.attached]
+    sources = [each for each in proposal.place.all_balancers if each.identifier in group.attached]
     return detach(proposal.place.region, group.name, sources)

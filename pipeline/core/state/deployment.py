@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from pipeline.core.health.observation import Balancer, ObservedGroup
+from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
+from pipeline.core.health.pairs import Pair
 from pipeline.core.hooks.hook import Hook
 from pipeline.core.image import NO_ITEMS
+from pipeline.core.pausing.pause import NO_ACTOR, NO_PAUSES, Actor, Decision, Pause, PausePolicy
+from pipeline.core.probe.settings import Probe
+from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.release import AdoptedGroup
-from pipeline.core.validation.phases import DRAINS, traits_of
+from pipeline.core.state.strategy import STEP, Step, Strategy
+from pipeline.core.validation.phases import DRAINS, family, traits_of
 
 DRAIN_MARGIN = 120.0
 """Seconds for a drain beyond its delay: load balancers and observations notice its end late."""
@@ -33,6 +38,7 @@ class Result(StrEnum):
 
     PROMOTED = "promoted"
     REFUSED = "refused"
+    PAUSED = "paused"
     ROLLED_BACK = "rolled back"
     NEEDS_ATTENTION = "needs attention"
 
@@ -59,7 +65,8 @@ class Policy:
     maps the name of a phase to its time limit; `deadline` is the limit of the others. `patience`
     is how long EC2 may have no capacity before the group fails. `delays` are those of the load
     balancers, once they are known; `waits_for_slow_start` says whether the soak includes it.
-    Without `overlap`, the old workers stop before the new ones start.
+    Without `overlap`, the old workers stop before the new ones start. `pauses` says before which
+    phases a promotion waits for a person.
     """
 
     healthy_checks: int = 3
@@ -70,10 +77,14 @@ class Policy:
     deadlines: Mapping[str, float] = field(default_factory=lambda: NO_ITEMS)
     hooks: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
+    probe: Probe | None = None
     patience: float = 300.0
     waits_for_slow_start: bool = True
     overlap: bool = True
+    strategy: Strategy = Strategy.OVERLAP
+    steps: tuple[Step, ...] = ()
     delays: Delays = Delays()
+    pauses: PausePolicy = NO_PAUSES
 
     def limit(self, phase: str) -> float:
         """Return the time limit of a phase.
@@ -81,12 +92,12 @@ class Policy:
         A phase that drains has at least the delay of the load balancers plus a margin, whatever
         its deadline is: AWS shows a target as draining for the whole delay.
         """
-        given = self.deadlines.get(phase, self.deadline)
+        given = self.deadlines.get(family(phase), self.deadline)
         if DRAINS in traits_of(phase) and self.delays.drain:
             return max(given, self.delays.drain + DRAIN_MARGIN)
         if phase == "soak":
             return given + self.pause("soak") - self.soak
-        return given
+        return given + self.pause(phase) if phase.startswith(STEP) else given
 
     def without_alarms(self, firing: Iterable[str]) -> Policy:
         """Return the policy without the alarms of these lines, each `NAME: REASON`."""
@@ -98,10 +109,17 @@ class Policy:
         )
         return replace(self, alarms=tuple(quiet))
 
+    def without_waits(self) -> Policy:
+        """Return the policy of a check that phases which are over still hold: it waits for none."""
+        return replace(self, soak=0.0, observe=0.0, waits_for_slow_start=False)
+
     def pause(self, name: str) -> float:
-        """Return the duration of `soak` or `observe`; the soak lasts as long as a slow start."""
+        """Return the duration of a phase that waits; the soak lasts as long as a slow start."""
         slow_start = self.delays.slow_start if self.waits_for_slow_start else 0.0
-        return {"soak": max(self.soak, slow_start), "observe": self.observe}[name]
+        lengths = {"soak": max(self.soak, slow_start), "observe": self.observe}
+        if name.startswith(STEP):
+            return self.steps[int(name.removeprefix(STEP)) - 1].seconds
+        return lengths.get(name, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,10 +179,13 @@ class Deployment:
     `outcome` are empty while it runs. `minimum` is the minimum size that green's group gets at the
     end, None to leave it unchanged. `keep_failed` keeps a failed green, detached, for debugging.
     `warm` marks a rollback to a group that still existed. `detach` are the load balancers that
-    blue leaves for good, because the configuration does not name them any more. `before` is the
+    blue leaves for good, because the configuration does not name them any more. `target_groups` are
+    those of the pairs that green uses, by their ARNs. `before` is the
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
-    the environment has no load balancers.
+    the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
+    `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
+    last one may last.
     """
 
     id: str
@@ -181,14 +202,39 @@ class Deployment:
     keep_failed: bool = False
     warm: bool = False
     detach: tuple[Balancer, ...] = ()
+    target_groups: tuple[str, ...] = ()
     before: Limits | None = None
     after: Limits | None = None
     adopted: AdoptedGroup | None = None
     worker: bool = False
+    probe: ProbeTotals | None = None
+    actor: Actor = NO_ACTOR
+    pause_before: tuple[str, ...] = ()
+    pauses: tuple[Pause, ...] = ()
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""
     outcome: Outcome | None = None
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that lasts, None unless the deployment is paused."""
+        last = self.pauses[-1] if self.pauses else None
+        return last if last and last.decision is None else None
+
+    @property
+    def beginner(self) -> str:
+        """Who began it: the person as CI or AWS names them, else the user of its run."""
+        return str(self.actor) or self.by.user
+
+    def pauses_before(self, phase: str) -> bool:
+        """Return True if a person must approve a phase and has not done so."""
+        approved = {each.before for each in self.pauses if each.decision is Decision.RESUMED}
+        return phase in self.pause_before and phase not in approved
+
+    def unpaused(self, decided: Pause) -> Deployment:
+        """Return the deployment as its last pause ended."""
+        return replace(self, pauses=(*self.pauses[:-1], decided), outcome=None, ended="")
 
     @property
     def empty_before(self) -> frozenset[str]:
@@ -207,7 +253,8 @@ class Place:
     """The place of a deployment, resolved to the names that AWS knows.
 
     `leaving` has the load balancers that a release leaves for good in the deployment: the
-    configuration does not name them any more.
+    configuration does not name them any more. `sides` are the target groups of the pairs that each
+    release uses, by their ARNs.
     """
 
     app: str
@@ -216,36 +263,74 @@ class Place:
     account: str
     balancers: tuple[Balancer, ...]
     leaving: Mapping[str, tuple[Balancer, ...]] = field(default_factory=lambda: NO_ITEMS)
+    pairs: tuple[Pair, ...] = ()
+    sides: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_ITEMS)
 
     @property
     def is_worker(self) -> bool:
         """Return True without load balancers: a group serves as long as it may have instances."""
-        return not self.balancers
+        return not self.balancers and not self.pairs
 
-    def serves(self, group: ObservedGroup) -> bool:
+    def serves(self, release: str, group: ObservedGroup) -> bool:
         """Return True if every load balancer has a group attached; a worker: if it may run.
 
         Only the pipeline sets the maximum size of a worker's group to 0. AWS may delete the group.
         """
         if self.is_worker:
             return group.maximum > 0
-        return group.attached >= {each.identifier for each in self.balancers}
+        return group.attached >= {each.identifier for each in self.entries_of(release)}
 
-    def receives(self, group: ObservedGroup) -> bool:
+    def receives(self, release: str, group: ObservedGroup) -> bool:
         """Return True if a load balancer has a group attached; a worker: if it may run."""
         if self.is_worker:
             return group.maximum > 0
-        return bool(group.attached & {each.identifier for each in self.balancers})
+        return bool(group.attached & {each.identifier for each in self.entries_of(release)})
 
     def balancers_of(self, release: str) -> tuple[Balancer, ...]:
         """Return the load balancers that a release serves from while it serves."""
-        return (*self.balancers, *self.leaving.get(release, ()))
+        return (*self.entries_of(release), *self.leaving.get(release, ()))
+
+    def entries_of(self, release: str) -> tuple[Balancer, ...]:
+        """Return the configured load balancers of a release: of a pair, its target group."""
+        recorded = self.sides.get(release, ())
+        return (*self.balancers, *(pair.target_of(recorded) for pair in self.pairs))
+
+    def wanted_weights(self, shares: Mapping[str, int]) -> dict[str, dict[str, int]]:
+        """Return the percent of each target group by rule if releases get these shares."""
+        return {pair.rule: self._weights(pair, shares) for pair in self.pairs} if shares else {}
+
+    def _weights(self, pair: Pair, shares: Mapping[str, int]) -> dict[str, int]:
+        weights = {each.identifier: 0 for each in pair.targets}
+        for release, share in shares.items():
+            weights[pair.target_of(self.sides.get(release, ())).identifier] += share
+        return weights
+
+    def shares(self, observation: Observation, releases: Iterable[str]) -> dict[str, int]:
+        """Return how many percent of new requests each of these releases gets, the least of all.
+
+        A pair whose weights were not read counts as 0.
+        """
+        return {each: min(self._seen_of(each, observation), default=0) for each in releases}
+
+    def _seen_of(self, release: str, observation: Observation) -> Iterator[int]:
+        recorded = self.sides.get(release, ())
+        for pair in self.pairs:
+            target = pair.target_of(recorded).identifier
+            yield observation.weights.get(pair.rule, {}).get(target, 0)
 
     @property
     def all_balancers(self) -> tuple[Balancer, ...]:
         """Every load balancer that a release of the deployment serves from."""
-        return (*self.balancers, *(each for some in self.leaving.values() for each in some))
+        both = (each for pair in self.pairs for each in pair.targets)
+        return (*self.balancers, *both, *(each for some in self.leaving.values() for each in some))
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The listeners and rules whose weights say which release has the traffic."""
+        return tuple(pair.rule for pair in self.pairs)
 
     def beyond(self, release: str, attached: Iterable[str]) -> frozenset[str]:
         """Return the traffic sources of a release's group that the deployment does not manage."""
-        return frozenset(attached) - {each.identifier for each in self.balancers_of(release)}
+        both = {each.identifier for pair in self.pairs for each in pair.targets}
+        named = both | {each.identifier for each in self.balancers_of(release)}
+        return frozenset(attached) - named

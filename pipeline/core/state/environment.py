@@ -52,7 +52,7 @@ class ReleaseRecord:
     `inputs` is what else made the release (core/state/inputs.py), None if it was not recorded.
     `adopted` is its group if the pipeline did not create it; Terraform never has such a release.
     `stopped` is the size that a worker's group had when the pipeline stopped it, None while it
-    runs.
+    runs. `target_groups` are those of pairs that it uses, by their ARNs.
     """
 
     release: Release
@@ -67,6 +67,7 @@ class ReleaseRecord:
     inputs: Mapping[str, Any] | None = None
     adopted: AdoptedGroup | None = None
     stopped: Limits | None = None
+    target_groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,6 +153,10 @@ class Environment:
         """
         document = self if deployment.blue else self.without_serving(deployment.began)
         document = document.with_release(green) if green else document
+        if deployment.target_groups:
+            record = document.releases[deployment.green]
+            used = replace(record, target_groups=deployment.target_groups)
+            document = document.with_release(used)
         following = max(self.next, green.release.number + 1) if green else self.next
         program = program or self.program
         return replace(document, deployment=deployment, next=following, program=program)
@@ -229,9 +234,9 @@ class Environment:
         return replace(self, retired=retired)
 
     def closed(self, deployment: Deployment) -> Environment:
-        """Return the document after a deployment, which stays in it if it needs attention."""
+        """Return the document after a deployment; one that is not over stays in it."""
         outcome = deployment.outcome
-        if outcome and outcome.result is Result.NEEDS_ATTENTION:
+        if outcome and outcome.result in {Result.NEEDS_ATTENTION, Result.PAUSED}:
             return replace(self, deployment=deployment)
         green = self.releases.get(deployment.green)
         if green and deployment.green != self.serving and not green.adopted:

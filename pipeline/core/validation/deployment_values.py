@@ -7,10 +7,11 @@ import difflib
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from typing import Final
 
 from pipeline.core.hooks.hook import Point
-from pipeline.core.validation.phases import PHASES
+from pipeline.core.validation.phases import PAUSABLE, PHASES
 from pipeline.core.validation.text import (
     require_ascii,
     require_harmless,
@@ -30,6 +31,7 @@ DEFAULT_PAUSES: Final = {"soak": "30s", "observe": "1m"}
 NEXT: Final = "next"
 NONE: Final = "none"
 LONGEST_KEEP: Final = 7 * 86_400.0
+LONGEST_PAUSE: Final = 30 * 86_400.0
 LONGEST_GROUP: Final = 255
 LONGEST_ARGUMENT: Final = 4096
 MOST_ARGUMENTS: Final = 64
@@ -38,6 +40,10 @@ MOST_ARGUMENTS: Final = 64
 _RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _GROUP = re.compile(r"[^:\r\n]+")
+_SHARE = re.compile(r"[1-9][0-9]?%")
+_ELBV2 = r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:"
+_LISTENER_ARN = re.compile(_ELBV2 + r"listener/(?:app|net)/[A-Za-z0-9-]{1,32}(?:/[0-9a-f]{16}){2}")
+_RULE_ARN = re.compile(_ELBV2 + r"listener-rule/app/[A-Za-z0-9-]{1,32}(?:/[0-9a-f]{16}){3}")
 _TARGET_GROUP_ARN = re.compile(
     r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]{1,32}"
     r"/[0-9a-f]{16}"
@@ -67,6 +73,41 @@ def check_target_group(value: str) -> str:
     return require_match(_BALANCER, value, allowed)
 
 
+def check_listener(value: str) -> str:
+    """Check the ARN of a listener of an application or network load balancer."""
+    allowed = (
+        "write the ARN of a listener: arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/..."
+    )
+    require_ascii(value, 256, allowed)
+    return require_match(_LISTENER_ARN, value, allowed)
+
+
+def check_rule(value: str) -> str:
+    """Check the ARN of a listener rule."""
+    allowed = (
+        "write the ARN of a listener rule: "
+        "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/..."
+    )
+    require_ascii(value, 256, allowed)
+    return require_match(_RULE_ARN, value, allowed)
+
+
+def check_listener_or_rule(value: str) -> str:
+    """Check the ARN of a listener or of a listener rule."""
+    return check_rule(value) if ":listener-rule/" in value else check_listener(value)
+
+
+def check_members(value: int | str) -> int | str:
+    """Check how many members a step of a canary has: a number, or a share such as `50%`."""
+    allowed = 'write a number of instances, or a share of the old release such as "50%"'
+    if isinstance(value, int):
+        if value < 1:
+            raise ValueError(f"is {value}: {allowed}")
+        return value
+    require_ascii(value, 3, allowed)
+    return require_match(_SHARE, value, allowed)
+
+
 def check_group(value: str) -> str:
     """Check the name of an Auto Scaling group: any text but `:` (CreateAutoScalingGroup)."""
     allowed = f"the name of a group has 1 to {LONGEST_GROUP} characters without : or line ends"
@@ -76,11 +117,47 @@ def check_group(value: str) -> str:
 
 def check_phase(value: str) -> str:
     """Check the name of a phase."""
-    if value in PHASES:
+    return _one_of(value, PHASES, "a phase")
+
+
+def check_pausable(value: str) -> str:
+    """Check the name of a phase that a promotion may pause before."""
+    if value in PHASES and value not in PAUSABLE:
+        what = "is on the way back, which never waits: the phases to pause before are "
+        raise ValueError(f"{shown(value)} {what}{', '.join(PAUSABLE)}")
+    return _one_of(value, PAUSABLE, "a phase")
+
+
+def _one_of(value: str, known: Sequence[str], kind: str) -> str:
+    if value in known:
         return value
-    near = difflib.get_close_matches(value[:64].replace("_", "-"), PHASES, n=1)
-    remedy = f"write {near[0]}" if near else f"the phases are {', '.join(PHASES)}"
-    raise ValueError(f"{shown(value)} is not a phase: {remedy}")
+    near = difflib.get_close_matches(value[:64].replace("_", "-"), known, n=1)
+    remedy = f"write {near[0]}" if near else f"the phases are {', '.join(known)}"
+    raise ValueError(f"{shown(value)} is not {kind}: {remedy}")
+
+
+def check_pause_time(value: str) -> float:
+    """Return the seconds that a promotion may be paused for."""
+    return _time(value, 'a pause of a promotion is at least 1m and at most 720h, such as "24h"', 60)
+
+
+def check_reason(value: str) -> str:
+    """Check why a person ended a pause: one line, or nothing."""
+    if value:
+        require_harmless(value, 1000, "a reason is one line of at most 1000 characters")
+    return value
+
+
+def check_wait(value: str) -> float:
+    """Return the seconds to wait for a lease."""
+    return _time(value, 'a wait is at least 1s and at most 720h, such as "30m"', 1)
+
+
+def _time(value: str, allowed: str, least: float) -> float:
+    seconds = read_duration(value, allowed)
+    if not least <= seconds <= LONGEST_PAUSE:
+        raise ValueError(f"{shown(value)} is out of range: {allowed}")
+    return seconds
 
 
 def check_point(value: str) -> str:

@@ -44,7 +44,9 @@ TRAITS: Final[Mapping[str, PhaseTrait]] = MappingProxyType(
         "launch": ROLL_BACK | CREATES | DETACHED,
         "verify": ROLL_BACK | DETACHED,
         "attach": ROLL_BACK,
+        "step": ROLL_BACK,
         "soak": ROLL_BACK,
+        "shift": ROLL_BACK,
         "drain": ROLL_BACK | ALONE | DRAINS,
         "observe": ROLL_BACK | ALONE,
         "retire": HOLD | DELETES,
@@ -54,8 +56,15 @@ TRAITS: Final[Mapping[str, PhaseTrait]] = MappingProxyType(
     }
 )
 PHASES: Final = tuple(TRAITS)
+PAUSABLE: Final = tuple(name for name, traits in TRAITS.items() if BACK not in traits)
+"""Before these phases a promotion may wait for a person; on the way back it never waits."""
+
+
+def family(phase: str) -> str:
+    """Return the name under which a phase is configured: `step` for `step-2`."""
+    return "step" if phase.startswith("step-") else phase
 
 
 def traits_of(phase: str) -> PhaseTrait:
     """Return the traits of a phase by its name; a name of another version has none."""
-    return TRAITS.get(phase, ROLL_BACK)
+    return TRAITS.get(family(phase), ROLL_BACK)

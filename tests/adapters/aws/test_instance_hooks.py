@@ -59,6 +59,7 @@ class Ssm:
 
     def _checked(self, operation: str, given: Answer) -> None:
         shape = MODEL.operation_model(operation).input_shape
+        assert shape
         assert not ParamValidator().validate(given, shape).has_errors()
 
     def send_command(self, **given: Any) -> Answer:

@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeAlias, cast
 
 import pytest
 
-from pipeline.adapters.aws import alarms, balancer_settings, balancers, ec2, group_parsing, images
+from pipeline.adapters.aws import alarms, ec2, group_parsing, images
+from pipeline.adapters.aws.balancing import balancer_settings, balancers
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.preflight import queries
 from pipeline.core.health.observation import Balancer

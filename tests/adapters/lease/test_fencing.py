@@ -18,15 +18,26 @@ from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.base import Document
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.core.deploy.deployer import Deployer
-from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.phases import Phase, promotion, removal, rollback
+from pipeline.core.deploy.phase import Fleet, Manner, Phase
+from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Resources
+from pipeline.core.deploy.ways_back import removal, rollback
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.hooks.hook import Hook, Point
 from pipeline.core.state import lease as lease_text
-from pipeline.core.state.deployment import Kind
+from pipeline.core.state.deployment import Delays, Kind
 from tests.adapters.lease.lease_fakes import FakeClock, an_environment, an_owner, leases
-from tests.core.deploy.fakes import BLUE, GREEN, POLICY, FakeCloud, begin, cloud
+from tests.core.deploy.fakes import (
+    BLUE,
+    GREEN,
+    OTHER_SIDE,
+    PAIRED,
+    PLACE,
+    POLICY,
+    FakeCloud,
+    begin,
+    cloud,
+)
 
 READS = {
     GroupWriter: set[str](),
@@ -34,7 +45,7 @@ READS = {
     Hooks: set[str](),
 }
 """What changes nothing; all else that a port can do is a deed."""
-DEEDS = {"attach", "detach", "resize", "apply", "adopt", "hook"}
+DEEDS = {"attach", "detach", "shift", "resize", "apply", "adopt", "hook"}
 KEY = "environments/staging.json"
 LEDGER_ID = "20261121T120000Z-4f2a"
 
@@ -50,7 +61,7 @@ DEEDS_OF_PORTS = [
 
 def test_the_ports_have_these_changing_calls() -> None:
     named = [name for _, name in DEEDS_OF_PORTS]
-    assert named == ["attach", "detach", "resize", "apply", "adopt", "run"]
+    assert named == ["attach", "detach", "shift", "resize", "apply", "adopt", "run"]
 
 
 @pytest.mark.parametrize(("port", "name"), DEEDS_OF_PORTS)
@@ -121,6 +132,12 @@ def promoting(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
     return begin(fake, policy=policy), promotion(BLUE, GREEN, keep=False)
 
 
+def flipping(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
+    policy = replace(POLICY, observe=0, delays=Delays(drain=6))
+    deployer = begin(fake, policy=policy, target_groups=(OTHER_SIDE.identifier,))
+    return deployer, promotion(BLUE, GREEN, how=Manner(pairs=True))
+
+
 def going_back(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
     """To a warm release, which is too small; the serving group stays as a detached one."""
     deployer = begin(fake, kind=Kind.ROLLBACK, green="r000000", minimum=2)
@@ -136,7 +153,7 @@ def removing(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
     return deployer, removal(BLUE, {GREEN}, [GREEN])
 
 
-KINDS = {"promote": promoting, "roll back": going_back, "delete": removing}
+KINDS = {"promote": promoting, "flip": flipping, "roll back": going_back, "delete": removing}
 
 
 @pytest.fixture
@@ -146,7 +163,8 @@ def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, in
 
     def make(kind: str, at: int) -> Trial:
         store, clock = DirectoryStore(tmp_path / str(next(numbers))), FakeClock()
-        fake = cloud(warm=(0,) if kind == "roll back" else ())
+        place = PAIRED if kind == "flip" else PLACE
+        fake = cloud(warm=(0,) if kind == "roll back" else (), place=place)
         deployer, phases = KINDS[kind](fake)
         mine = leases(store, clock)
         held = mine.take(fake.document, kind)

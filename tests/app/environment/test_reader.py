@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline import config
-from pipeline.adapters.aws import balancer_settings
+from pipeline.adapters.aws.balancing import balancer_settings
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.terraform.root_module import module_digest
 from pipeline.app import Application
@@ -40,8 +40,9 @@ def settings_of(balancer: Balancer, drain: float, slow_start: float) -> Balancer
 
 
 def reader(said: list[str]) -> EnvironmentReader:
+    named = SimpleNamespace(load_balancers=("web",), target_groups=(), pairs=(), account="")
     app: Any = SimpleNamespace(
-        settings=SimpleNamespace(region="us-east-1"),
+        settings=SimpleNamespace(region="us-east-1", environment=lambda _: named),
         report=lambda event: said.append(event.text),
     )
     made = EnvironmentReader(app=app, environment="staging")
@@ -61,7 +62,8 @@ def test_the_delay_of_workers_is_that_of_their_termination_hooks() -> None:
     made.__dict__["found_balancers"] = ((), ())
     settings: Any = made.app.settings
     settings.app = "web"
-    settings.environment = lambda _: SimpleNamespace(account="")
+    none = SimpleNamespace(load_balancers=(), target_groups=(), pairs=(), account="")
+    settings.environment = lambda _: none
     holds = {"web-staging-r000001": 600.0, "web-staging-r000002": 30.0}
     made.__dict__["groups"] = SimpleNamespace(read_hold=holds.__getitem__)
     assert made.read_delays((), ("r000001", "", "r000002")) == Delays(drain=600.0)

@@ -46,7 +46,7 @@ SCALE = "aws autoscaling update-auto-scaling-group --region eu-central-1"
 def reader_of(status: Status) -> Any:
     return SimpleNamespace(
         environment="production",
-        found_balancers=(status.balancers, status.absent),
+        entries=lambda _: (status.balancers, status.absent),
         serving_observation=lambda _: status.observation,
         changed_inputs=lambda _: status.changed,
         groups=SimpleNamespace(observe=lambda *_, **__: status.observation),

@@ -25,8 +25,8 @@ from pipeline.core.deploy.ports import (
     Resources,
 )
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.deploy.recovery import plan_recovery
-from pipeline.core.deploy.signals import AlarmSignal
+from pipeline.core.deploy.recovery import plan_recovery, plan_resumption
+from pipeline.core.deploy.signals.alarms import AlarmSignal
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.events import Event
 from pipeline.core.health.observation import (
@@ -37,7 +37,9 @@ from pipeline.core.health.observation import (
     ObservedGroup,
     Target,
 )
+from pipeline.core.health.pairs import Pair
 from pipeline.core.hooks.hook import Hook, HookResult, OnceRun, Runs
+from pipeline.core.pausing.pause import Decision
 from pipeline.core.state.deployment import Deployment, Kind, Limits, Place, Policy, Runner
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import AdoptedGroup, Release, Size, group_name
@@ -57,6 +59,18 @@ DOCUMENT = Environment(
     app=PLACE.app, environment=PLACE.environment, account=PLACE.account, region=PLACE.region
 )
 WORKERS = replace(PLACE, balancers=())
+ONE_SIDE = Balancer(kind="elbv2", identifier="arn:tg/a", name="web-a")
+OTHER_SIDE = Balancer(kind="elbv2", identifier="arn:tg/b", name="web-b")
+RULE, TEST_RULE = "arn:rule/live", "arn:rule/test"
+PAIR = Pair(rule=RULE, targets=(ONE_SIDE, OTHER_SIDE), live=ONE_SIDE, test=TEST_RULE)
+PAIRED = replace(
+    PLACE,
+    balancers=(),
+    pairs=(PAIR,),
+    sides={"r000001": (ONE_SIDE.identifier,), "r000002": (OTHER_SIDE.identifier,)},
+)
+"""A place in which the first release is behind one target group of a pair, the second behind the
+other."""
 POLICY = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
 BOOT, REGISTER, DRAIN, WORK = 5.0, 3.0, 6.0, 30.0
 BLUE, GREEN = "r000001", "r000002"
@@ -140,6 +154,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     age: Callable[[], float] = lambda: 0.0
     speed: float = 1.0
     past: list[tuple[float, dict[str, Group]]] = field(default_factory=list)
+    weights: dict[str, dict[str, int]] = field(default_factory=dict)  # percent, by rule
+    past_weights: list[tuple[float, dict[str, dict[str, int]]]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     activities: dict[str, list[Activity]] = field(default_factory=dict)
     zero_is_meant: bool = False  # a schedule or a person scaled the service to zero
@@ -163,7 +179,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             member.born = 0.0
         self.state |= {given.name} - self.document.adopted
         if attached and not self.place.is_worker:
-            self._attach(group)
+            self._attach(group, self.place.entries_of(given.name))
             self.has_served = True
         self.remember()
 
@@ -182,6 +198,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         if self.past and self.past[-1][0] == self.time:
             del self.past[-1]
         self.past.append((self.time if self.past else 0.0, deepcopy(self.groups)))
+        self.past_weights.append((self.past[-1][0], deepcopy(self.weights)))
 
     @contextmanager
     def _earlier(self) -> Iterator[None]:
@@ -255,7 +272,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         number = len(self.calls)
         self.fail(number, name)
         effect()
-        if name in {"attach", "detach", "resize", "apply"}:
+        if name in {"attach", "detach", "resize", "apply", "shift"}:
             self.remember()
         self._sample(name)
         self.fail(number, f"{name}!")
@@ -265,8 +282,25 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             if sum(map(self._working, self.groups.values())) < self.least:
                 self.outages.append(f"after {name}")
             return
+        if self.place.pairs:
+            self.outages += [f"after {name}: {each}" for each in self._without_members()]
+            return
         if self.has_served and not any(self._serves(group) for group in self.groups.values()):
             self.outages.append(f"after {name}")
+
+    def _without_members(self) -> list[str]:
+        """Return the target groups that get new requests and have no healthy member."""
+        weights = self.weights.get(RULE, {}) if self.has_served else {}
+        return [
+            target
+            for target, weight in weights.items()
+            if weight
+            and not any(
+                self._state(group, member, target) == "healthy"
+                for group in self.groups.values()
+                for member in group.members
+            )
+        ]
 
     def _serves(self, group: Group) -> bool:
         return group.name not in self.unhealthy_groups and any(
@@ -294,7 +328,12 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     # Groups
 
     def observe(
-        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+        self,
+        names: Sequence[str],
+        balancers: Sequence[Balancer],
+        *,
+        activities: Sequence[str],
+        rules: Sequence[str] = (),
     ) -> Observation:
         self._call("observe")
         self.group_reads.extend([self.time] if names else [])
@@ -313,7 +352,18 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             with self._earlier():
                 targets[each.identifier] = self._targets(each)
         newest = {name: tuple(self.activities.get(name, ())) for name in activities}
-        return Observation(at=self.time, groups=groups, targets=targets, activities=newest)
+        shown = {rule: self._weights_then(rule) for rule in rules}
+        return Observation(
+            at=self.time, groups=groups, targets=targets, activities=newest, weights=shown
+        )
+
+    def _weights_then(self, rule: str) -> dict[str, int]:
+        at = self.time - self.age()
+        found = (weights for since, weights in reversed(self.past_weights) if since <= at)
+        return next(found, self.weights).get(rule, {})
+
+    def shift(self, rule: str, weights: Mapping[str, int]) -> None:
+        self._call("shift", lambda: self.weights.update({rule: dict(weights)}))
 
     def _seen(self, group: Group) -> ObservedGroup:
         is_unhealthy = self.place.is_worker and group.name in self.unhealthy_groups
@@ -534,6 +584,10 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         """The releases that every balancer has attached, or that may run without a balancer."""
         if self.place.is_worker:
             return {name[-7:] for name, group in self.groups.items() if group.maximum}
+        if self.place.pairs:
+            live = {arn for arn, weight in self.weights.get(RULE, {}).items() if weight}
+            found = self.groups.items()
+            return {self._release(name) for name, group in found if group.attached & live}
         everywhere = {each.identifier for each in PLACE.balancers}
         groups = self.groups.items()
         return {self._release(name) for name, group in groups if group.attached >= everywhere}
@@ -579,6 +633,8 @@ def cloud(
         releases={each.release.name: each for each in records},
     )
     fake = FakeCloud(document=document, place=place)
+    if place.pairs:
+        fake.weights[RULE] = {ONE_SIDE.identifier: 100, OTHER_SIDE.identifier: 0}
     for number in made:
         fake.add(number, attached=blue and number == 1)
         if place.is_worker and not (blue and number == 1):
@@ -599,6 +655,8 @@ def begin(
     minimum: int | None = 1,
     detach: tuple[Balancer, ...] = (),
     before: Limits | None = None,
+    target_groups: tuple[str, ...] = (),
+    pause_before: tuple[str, ...] = (),
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -613,6 +671,8 @@ def begin(
         keep_failed=keep_failed,
         detach=detach,
         before=before,
+        target_groups=target_groups,
+        pause_before=pause_before,
     )
     known = green in fake.document.releases
     fake.document = fake.document.started(
@@ -664,3 +724,20 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
         report=lambda _: None,
     )
     return deployer.run(rest.phases, rest.success, undone=rest.undone)
+
+
+def resume(fake: FakeCloud, *, policy: Policy = POLICY) -> Deployment:
+    """Do what `resume` does (pipeline.app.environment.paused)."""
+    paused = fake.document.deployment
+    assert paused is not None
+    decided = paused.pauses[-1].decided(Decision.RESUMED, fake.today())
+    continued = paused.unpaused(decided)
+    reconciler = a_reconciler(fake, policy, continued)
+    rest = plan_resumption(reconciler.observer, policy, paused)
+    deployer = Deployer(
+        reconciler=reconciler,
+        signals=(AlarmSignal(alarms=fake),),
+        deployment=continued,
+        report=lambda _: None,
+    )
+    return deployer.run(rest.phases, rest.success, undone=rest.undone, check=rest.check)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.deploy.phases import promotion, removal, rollback
+from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.recovery import fleet_in
+from pipeline.core.deploy.ways_back import removal, rollback
 from pipeline.core.errors import FailedError
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Deployment, Kind, Result

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.deploy.deployer import Deployer
-from pipeline.core.deploy.phases import destruction
 from pipeline.core.deploy.recovery import kept_serving, removable
+from pipeline.core.deploy.ways_back import destruction
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
 from tests.core.deploy.fakes import (
     BLUE,

@@ -14,8 +14,9 @@ from random import Random
 
 import pytest
 
-from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.phases import promotion, rollback
+from pipeline.core.deploy.phase import Fleet
+from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.freshness import SETTLED
 from pipeline.core.state.deployment import Deployment, Kind, Result
 from tests.core.deploy.fakes import (

@@ -11,13 +11,14 @@ import pytest
 
 import pipeline
 from pipeline.core.deploy import gates
-from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.deploy.gates.drained import Drained
 from pipeline.core.deploy.gates.half_healthy import HalfHealthy
 from pipeline.core.deploy.gates.stays_healthy import StaysHealthy
 from pipeline.core.deploy.gates.watcher import GateWatcher
-from pipeline.core.deploy.phases import promotion, rollback
+from pipeline.core.deploy.phase import Fleet
+from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Healthy, Progressing
@@ -49,7 +50,7 @@ def test_only_the_tables_of_phases_import_a_gate() -> None:
         if modules & set(imported(path))
     }
     assert modules
-    assert importers == {"core/deploy/phases.py"}
+    assert importers == {"core/deploy/phases.py", "core/deploy/ways_back.py"}
 
 
 def test_a_gate_that_does_not_observe_needs_nothing_read() -> None:

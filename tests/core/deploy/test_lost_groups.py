@@ -11,8 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.deploy.phases import Phase, promotion, rollback
+from pipeline.core.deploy.phase import Phase
+from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.recovery import fleet_in
+from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result
 from pipeline.core.state.environment import Environment
 from tests.core.deploy.fakes import (

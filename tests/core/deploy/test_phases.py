@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.phases import (
-    Phase,
-    after_drain,
-    clearance,
-    decision,
-    promotion,
-    removal,
-    rollback,
-)
+from pipeline.core.deploy.phase import Fleet, Manner, Phase
+from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.ways_back import after_drain, clearance, decision, removal, rollback
 from pipeline.core.state.deployment import Policy
-from pipeline.core.validation.phases import PHASES, ROLL_BACK, TRAITS, traits_of
+from pipeline.core.state.strategy import Step
+from pipeline.core.validation.phases import PHASES, ROLL_BACK, TRAITS, family, traits_of
 from tests.core.deploy.fakes import BLUE, GREEN
 
 EVERY = (*promotion(BLUE, GREEN), *rollback(BLUE, GREEN, Fleet()))
+STEPS = (Step(seconds=1, weight=5), Step(seconds=1, weight=25))
+BY_WEIGHT = promotion(BLUE, GREEN, how=Manner(pairs=True, steps=STEPS))
 
 
 def names(phases: list[Phase]) -> list[str]:
@@ -26,12 +22,18 @@ def names(phases: list[Phase]) -> list[str]:
 
 
 def test_the_names_that_configuration_knows_are_those_of_the_tables() -> None:
-    assert tuple(phase.name for phase in EVERY) == PHASES
+    named = {family(phase.name) for phase in (*EVERY, *BY_WEIGHT)}
+    assert named == set(PHASES)
+    assert tuple(phase.name for phase in EVERY) == tuple(
+        each for each in PHASES if each not in {"step", "shift"}
+    )
 
 
 def test_a_phase_has_the_traits_that_its_name_is_known_for() -> None:
     others = (*removal(BLUE, [GREEN], [GREEN]), *clearance([], [BLUE], [BLUE]))
-    assert {phase.name: phase.traits for phase in EVERY} == dict(TRAITS)
+    tables = (*EVERY, *BY_WEIGHT)
+    assert {family(phase.name): phase.traits for phase in tables} == dict(TRAITS)
+    assert all(phase.traits == traits_of(phase.name) for phase in tables)
     assert all(phase.traits == TRAITS[phase.name] for phase in others)
     assert traits_of("a phase of another version") == ROLL_BACK
 

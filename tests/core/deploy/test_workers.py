@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.deploy.phases import manner_of, promotion
+from pipeline.core.deploy.phase import manner_of
+from pipeline.core.deploy.phases import promotion
 from pipeline.core.state.deployment import Deployment, Limits, Result
 from tests.core.deploy.fakes import (
     BLUE,

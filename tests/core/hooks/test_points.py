@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.phases import (
-    Manner,
-    Phase,
-    after_drain,
-    decision,
-    promotion,
-    rollback,
-    takeover,
-)
+from pipeline.core.deploy.phase import Fleet, Manner, Phase
+from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.ways_back import after_drain, decision, rollback, takeover
 from pipeline.core.hooks.hook import NEVER_DECIDES, Point
 from pipeline.core.hooks.points import points_of
 

@@ -117,6 +117,41 @@ def test_the_health_of_targets_may_be_that_of_the_past(cloud: Cloud) -> None:
     )
 
 
+def test_the_weights_of_a_pair_may_be_those_of_the_past(cloud: Cloud) -> None:
+    elbv2 = cloud.aws("elbv2")
+    vpc = cloud.aws("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    groups = [
+        elbv2.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=vpc)
+        for name in ("past-blue", "past-green")
+    ]
+    arns = [each["TargetGroups"][0]["TargetGroupArn"] for each in groups]
+    subnets = cloud.aws("ec2").describe_subnets()["Subnets"][:2]
+    made = elbv2.create_load_balancer(Name="past", Subnets=[each["SubnetId"] for each in subnets])
+    arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+
+    def to(*weights: int) -> list[Any]:
+        pairs = zip(arns, weights, strict=True)
+        tuples = [{"TargetGroupArn": group, "Weight": weight} for group, weight in pairs]
+        return [{"Type": "forward", "ForwardConfig": {"TargetGroups": tuples}}]
+
+    opened = elbv2.create_listener(
+        LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=to(100, 0)
+    )
+    listener = opened["Listeners"][0]["ListenerArn"]
+
+    def shown(listeners: Any) -> list[int]:
+        config = listeners["Listeners"][0]["DefaultActions"][0]["ForwardConfig"]
+        return [each["Weight"] for each in config["TargetGroups"]]
+
+    stale(cloud, "elbv2", "DescribeListeners")
+    changed = elbv2.modify_listener(ListenerArn=listener, DefaultActions=to(0, 100))
+    assert shown(changed) == [0, 100]
+    assert shown(elbv2.describe_listeners(ListenerArns=[listener])) == [100, 0]
+    cloud.client.clear_faults()
+    assert shown(elbv2.describe_listeners(ListenerArns=[listener])) == [0, 100]
+    elbv2.delete_load_balancer(LoadBalancerArn=arn)
+
+
 def test_a_late_write_is_acknowledged_and_takes_effect_later(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]

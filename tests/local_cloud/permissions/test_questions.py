@@ -315,6 +315,17 @@ LB = "arn:aws:elasticloadbalancing:us-east-1:123456789012:"
             },
             "listener-rule/app/w/1/2/3",
         ),
+        (
+            "elbv2",
+            "modify_listener",
+            {
+                "ListenerArn": f"{LB}listener/net/w/1/2",
+                "DefaultActions": [{"Type": "forward", "TargetGroupArn": f"{LB}targetgroup/w/1"}],
+            },
+            "listener/net/w/1/2",
+        ),
+        ("elbv2", "describe_rules", {"RuleArns": [f"{LB}listener-rule/app/w/1/2/3"]}, "*"),
+        ("elbv2", "describe_listeners", {"ListenerArns": [f"{LB}listener/app/w/1/2"]}, "*"),
         ("elbv2", "create_load_balancer", {"Name": "w"}, "loadbalancer/app/w/*"),
         ("elb", "describe_load_balancers", {"LoadBalancerNames": ["w"]}, "*"),
         ("elb", "delete_load_balancer", {"LoadBalancerName": "w"}, "loadbalancer/w"),

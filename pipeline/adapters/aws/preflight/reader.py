@@ -45,6 +45,7 @@ NAMES = {
     "vcpus": "reading the quota of vCPUs",
     "targets": "reading the quota of targets",
     "alarms": "reading the alarms",
+    "probe_failure": "trying the probe",
     "permissions": "checking permissions",
     "attached": "reading what is attached to the serving group",
     "hold": "reading the termination hooks of the serving group",
@@ -59,6 +60,7 @@ class PreflightReader:
 
     A check is Terraform's version, for example: its error becomes a failure, its result is not
     used here. `describe` reads the load balancers' settings, `alarms` returns the firing alarms.
+    `probe` returns what is wrong with the answers of the serving release, empty for nothing.
     `permissions` proves what a launch needs.
     """
 
@@ -69,6 +71,7 @@ class PreflightReader:
         describe: Describe,
         checks: Sequence[Callable[[], object]] = (),
         alarms: Callable[[], tuple[str, ...]] | None = None,
+        probe: Callable[[], str] | None = None,
         permissions: Callable[[Launch], PermissionFacts] | None = None,
     ) -> None:
         self._clients = clients
@@ -76,6 +79,7 @@ class PreflightReader:
         self._describe = describe
         self._checks = checks
         self._alarms = alarms
+        self._probe = probe
         self._permissions = permissions
 
     def facts(self, proposal: Proposal) -> Facts:
@@ -94,6 +98,7 @@ class PreflightReader:
             check.result()
         results = {name: started[name].result() for name in started}
         results["alarms"] = results.get("alarms") or ()
+        results["probe_failure"] = results.get("probe_failure") or ""
         results["credentials"] = run.query("credentials", read_credentials)
         failures = [*run.failures, *_unreadable(results["observation"])]
         return Facts(
@@ -116,14 +121,20 @@ class PreflightReader:
         found: Queries = {
             "identity": partial(queries.read_identity, clients, place.region),
             "groups": partial(queries.read_group_facts, scaling, proposal),
-            "balancers": partial(self._describe, place.balancers),
+            "balancers": partial(self._describe, place.all_balancers),
             "observation": partial(
-                self._groups.observe, [blue] if blue else [], place.balancers, activities=()
+                self._groups.observe,
+                [blue] if blue else [],
+                place.all_balancers,
+                activities=(),
+                rules=place.rules,
             ),
         }
         if self._alarms:
             clients.cloudwatch(place.region)
             found["alarms"] = self._alarms
+        if blue and self._probe:
+            found["probe_failure"] = self._probe
         if blue:
             found["refreshes"] = partial(queries.read_refreshes, scaling, blue)
         if blue and proposal.is_worker:
@@ -145,7 +156,7 @@ class PreflightReader:
             "group_quota": partial(queries.read_group_quota, self._clients.autoscaling(region)),
             "vcpus": partial(queries.read_vcpus, quotas, ec2, instance_type),
         }
-        if any(each.kind == "elbv2" for each in proposal.place.balancers):
+        if any(each.kind == "elbv2" for each in proposal.place.all_balancers):
             found["targets"] = partial(queries.read_target_quota, self._clients.elbv2(region))
         return found
 

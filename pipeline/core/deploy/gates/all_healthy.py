@@ -15,17 +15,20 @@ from pipeline.core.health import assessment
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Verdict
 from pipeline.core.state.deployment import Policy
+from pipeline.core.state.strategy import Step
 
 
 @dataclass(frozen=True, slots=True)
 class AllHealthy(Gate):
     """Every member is healthy in every load balancer, several checks in a row.
 
-    `least` names the release whose live size the group must have first.
+    `least` names the release whose live size the group must have first, or the part of it that the
+    first `step` of a canary gives.
     """
 
     release: str
     least: str = ""
+    step: Step | None = None
     measures_ready: ClassVar[bool] = True
 
     @property
@@ -49,7 +52,8 @@ class AllHealthy(Gate):
 
     def judge(self, wait: Wait) -> Verdict:
         """Judge whether every member is healthy, and there are enough of them."""
-        expected = wait.expected(self.release, least=wait.size_to_reach(self.release, self.least))
+        least = wait.size_to_reach(self.release, self.least, self.step)
+        expected = wait.expected(self.release, least=least)
         in_a_row = wait.policy.healthy_checks
         return assessment.all_healthy(expected, wait.history, in_a_row=in_a_row)
 
@@ -88,5 +92,5 @@ class AllHealthy(Gate):
 
         It takes one member to prove the release, even if blue is scaled to zero.
         """
-        least = max(1, wait.size_to_reach(self.release, self.least))
+        least = max(1, wait.size_to_reach(self.release, self.least, self.step))
         return SizeTarget(release=self.release, least=least)

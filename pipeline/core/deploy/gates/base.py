@@ -39,6 +39,8 @@ class Gate(ABC):
     """Whether the load balancers must be read."""
     reads_signals: ClassVar[bool] = False
     """Whether signals such as alarms may end the phase."""
+    trusts_past: ClassVar[bool] = False
+    """Whether the release served so recently that it may get its traffic back unseen."""
     measures_ready: ClassVar[bool] = False
     """Whether passing it tells how long green took from its launch until it was healthy."""
 

@@ -1,9 +1,10 @@
-"""The gate of `drain` and `detach`: a group has left the load balancers, or has stopped."""
+"""The gates of `drain` and `detach`: a group has left the load balancers, or has stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.base import Gate
@@ -11,7 +12,7 @@ from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings
 from pipeline.core.freshness import ABSENT, Write
 from pipeline.core.health import assessment
-from pipeline.core.health.verdict import Healthy, Verdict
+from pipeline.core.health.verdict import Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Policy
 from pipeline.core.times import format_duration
 
@@ -82,3 +83,37 @@ class Stopped(Drained):
     def interval(self, wait: Wait) -> float:
         """Observe every other second."""
         return polling.interval(wait.elapsed, wait.forecast, busy=polling.STEADY)
+
+
+@dataclass(frozen=True, slots=True)
+class InFlightEnded(Gate):
+    """A release that gets no new requests has had as long as draining takes to end the others.
+
+    Its members stay registered, so no load balancer shows them as draining: the deregistration
+    delay is what the service's owner set as the longest request (Application Load Balancers,
+    "Deregistration delay"; for network load balancers, of a connection).
+    """
+
+    release: str
+
+    @property
+    def releases(self) -> frozenset[str]:
+        """The one release."""
+        return frozenset({self.release})
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge whether the time is over."""
+        left = wait.policy.delays.drain - wait.elapsed
+        if left <= 0:
+            return Healthy()
+        return Progressing(reason=f"requests in flight have {format_duration(ceil(left))} left")
+
+    def describe(self, policy: Policy) -> str:
+        """Name the release and the time."""
+        seconds = policy.delays.drain
+        time = f" in {format_duration(seconds)}" if seconds else ""
+        return f"requests to {self.release} end{time}"
+
+    def forecast(self, timings: Timings) -> Forecast:
+        """Expect the end after the longest deregistration delay."""
+        return Forecast(quiet=timings.drain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
@@ -26,6 +27,7 @@ class HalfHealthy(Gate):
 
     release: str
     other: str = ""
+    trusts_past: ClassVar[bool] = True
 
     @property
     def releases(self) -> frozenset[str]:

@@ -12,8 +12,11 @@ from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast
 from pipeline.core.freshness import PRESENT, Write
 from pipeline.core.health import assessment
+from pipeline.core.health.observation import Observation
+from pipeline.core.health.unrecoverable import current
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Policy
+from pipeline.core.state.strategy import Step
 from pipeline.core.times import format_duration
 
 
@@ -24,12 +27,14 @@ class StaysHealthy(Gate):
     A schedule or a person may set the group's desired capacity to 0: it was proven before.
     The soak lasts at least as long as the slow start of a target group: until then, the members
     receive less than their share, and blue must not be drained.
-    `least` names the release whose live size the group must have, too.
+    `least` names the release whose live size the group must have, too, or the part of it that a
+    `step` of a canary gives. The time begins once the group has reached it.
     """
 
     release: str
     pause: str
     least: str = ""
+    step: Step | None = None
     reads_signals: ClassVar[bool] = True
 
     @property
@@ -54,12 +59,12 @@ class StaysHealthy(Gate):
         """
         if failure := wait.health.persistent_failure:
             return Failed(reason=f"a member became unhealthy while it served: {failure}")
-        least = wait.size_to_reach(self.release, self.least)
+        least = wait.size_to_reach(self.release, self.least, self.step)
         expected = wait.expected(self.release, least=least, may_be_empty=True)
         verdict = assessment.all_healthy(expected, wait.history, in_a_row=1)
         if not isinstance(verdict, Healthy):
             return verdict
-        healthy_for = wait.latest.at - wait.health.healthy_since
+        healthy_for = wait.latest.at - self._since(wait)
         length = wait.policy.pause(self.pause)
         if healthy_for >= length:
             return verdict
@@ -70,7 +75,8 @@ class StaysHealthy(Gate):
         """Name the length of the time."""
         length = policy.pause(self.pause)
         why = " (slow start)" if self.pause == "soak" and length > policy.soak else ""
-        return f"{self.release} healthy for {format_duration(length)}{why}"
+        part = f" with {self.step.describe()}" if self.step else ""
+        return f"{self.release}{part} healthy for {format_duration(length)}{why}"
 
     def activities(self, wait: Wait) -> frozenset[str]:
         """Read the activities: members may be lost."""
@@ -82,7 +88,7 @@ class StaysHealthy(Gate):
 
     def interval(self, wait: Wait) -> float:
         """Observe rarely until the time is over."""
-        end = wait.health.healthy_since + wait.policy.pause(self.pause)
+        end = self._since(wait) + wait.policy.pause(self.pause)
         forecast = Forecast(quiet=end - wait.began)
         return polling.interval(wait.elapsed, forecast, quiet=polling.CALM)
 
@@ -90,4 +96,20 @@ class StaysHealthy(Gate):
         """Grow green with blue, so that it does not take over with less than serves now."""
         if not self.least:
             return None
-        return SizeTarget(release=self.release, least=wait.size_to_reach(self.release, self.least))
+        return SizeTarget(
+            release=self.release, least=wait.size_to_reach(self.release, self.least, self.step)
+        )
+
+    def _since(self, wait: Wait) -> float:
+        """Return when the time began: green was as large as it must be, and healthy since."""
+        reached = (each.at for each in wait.observations if self._is_large_enough(wait, each))
+        return max(wait.health.healthy_since, next(reached, wait.latest.at))
+
+    def _is_large_enough(self, wait: Wait, observation: Observation) -> bool:
+        if not self.least or self.release in wait.document.adopted:
+            return True
+        green = observation.groups.get(wait.group(self.release))
+        blue = observation.groups.get(wait.group(self.least))
+        whole = blue.desired if blue else 0
+        least = self.step.size(whole) if self.step else whole
+        return green is not None and len(current(green)) >= least

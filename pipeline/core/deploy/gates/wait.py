@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline.core.deploy.polling import Forecast, needs_activities
@@ -10,8 +11,11 @@ from pipeline.core.freshness import SETTLED
 from pipeline.core.health.assessment import Expected
 from pipeline.core.health.members import has_healthy_target, healthy_instances, newly_unhealthy
 from pipeline.core.health.observation import Observation, ObservedGroup
+from pipeline.core.health.pairs import describe_weights
+from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.deployment import Place, Policy
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.strategy import Step
 
 KEPT_OBSERVATIONS = 3600
 """Observations that are kept: an hour of them, because a launch loop is judged over an hour."""
@@ -56,7 +60,7 @@ class Wait:
     """A wait at a gate; `limit` is the longest it may last, in seconds.
 
     `document` is the environment's as the wait began. `empty_before` are the releases that were
-    scaled to zero at the beginning.
+    scaled to zero at the beginning. `shares` are those that the phase wants.
     """
 
     document: Environment
@@ -66,6 +70,7 @@ class Wait:
     health: MemberHistory
     forecast: Forecast = field(default_factory=Forecast)
     empty_before: frozenset[str] = frozenset()
+    shares: Mapping[str, int] = field(default_factory=lambda: NO_ITEMS)
     observations: deque[Observation] = field(
         default_factory=lambda: deque(maxlen=KEPT_OBSERVATIONS)
     )
@@ -110,12 +115,24 @@ class Wait:
         group = self.observed(release)
         return group.desired if group else 0
 
-    def size_to_reach(self, release: str, other: str) -> int:
+    def size_to_reach(self, release: str, other: str, step: Step | None = None) -> int:
         """Return the live size of `other`, which a release must reach to take its traffic over.
 
-        An adopted group keeps the size that it has.
+        It is only a part of that in a step of a canary. An adopted group keeps the size it has.
         """
-        return 0 if release in self.document.adopted or not other else self.live_size(other)
+        if release in self.document.adopted or not other:
+            return 0
+        return step.size(self.live_size(other)) if step else self.live_size(other)
+
+    def misdirected(self) -> str:
+        """Return how the latest weights differ from those that the phase wants, or nothing."""
+        wanted = self.place.wanted_weights(self.shares)
+        wrong = (
+            f"{rule.rpartition(':')[2]} sends {describe_weights(shown)}"
+            for rule, weights in wanted.items()
+            if (shown := self.latest.weights.get(rule, {})) != weights
+        )
+        return "; ".join(wrong)
 
     def expected(self, release: str, *, least: int = 0, may_be_empty: bool = False) -> Expected:
         """Return what a release's group is judged against."""

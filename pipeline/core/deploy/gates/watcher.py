@@ -66,6 +66,8 @@ class GateWatcher:
         It is not Healthy while observations may be older than a write that contradicts it.
         """
         verdict = self.gate.judge(self.wait)
+        if isinstance(verdict, Healthy) and (wrong := self.wait.misdirected()):
+            return Progressing(reason=wrong)
         if not isinstance(verdict, Healthy) or self._is_proof:
             return verdict
         left = max(1, ceil(self.settled - self.latest.at))

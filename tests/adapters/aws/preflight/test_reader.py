@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.adapters.aws.balancer_settings import describe
+from pipeline.adapters.aws.balancing.balancer_settings import describe
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.groups import Groups
 from pipeline.adapters.aws.images import read_image_facts
@@ -54,9 +54,15 @@ class FakeGroups:
         self.unreadable = unreadable
 
     def observe(
-        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+        self,
+        names: Sequence[str],
+        balancers: Sequence[Balancer],
+        *,
+        activities: Sequence[str],
+        rules: Sequence[str] = (),
     ) -> Observation:
         assert not activities
+        assert not rules
         self.asked.append((names, balancers))
         return Observation(at=0.0, unreadable=self.unreadable)
 
@@ -493,6 +499,12 @@ def test_firing_alarms_are_facts_and_a_missing_alarm_is_a_failure(world: World) 
     facts = world.facts(alarms=missing)
     assert facts.alarms == ()
     assert [(each.what, each.needed) for each in facts.failures] == [("there is no alarm x", True)]
+
+
+def test_the_probe_is_tried_while_a_release_serves(world: World) -> None:
+    assert world.facts(probe=lambda: "HTTP 500").probe_failure == "HTTP 500"
+    assert world.facts(probe=lambda: "").probe_failure == ""
+    assert world.facts().probe_failure == ""
 
 
 def test_all_queries_run_at_the_same_time(world: World) -> None:

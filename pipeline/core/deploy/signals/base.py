@@ -1,4 +1,4 @@
-"""Signals: what decides a deployment besides the health of its groups."""
+"""Define a signal: something besides health that may end a deployment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.core.deploy.ports import Alarms
+from pipeline.core.deploy.phase import Phase
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Deployment, Policy
 
@@ -37,19 +37,13 @@ class Signal(Protocol):
     def judge(self, moment: Moment) -> Verdict:
         """Return Failed to roll back, Progressing while it needs more time, otherwise Healthy."""
 
+    def begin(self, phase: Phase, deployment: Deployment) -> Deployment:  # noqa: ARG002 - a default
+        """Take notice of a phase that begins; return the deployment with what is to be recorded."""
+        return deployment
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlarmSignal:
-    """The policy's alarms: none of them may fire."""
-
-    alarms: Alarms
-    always: bool = False
-
-    def judge(self, moment: Moment) -> Verdict:
-        """Fail with one line for each alarm that is firing."""
-        names = moment.policy.alarms
-        firing = self.alarms.ringing(names) if names else ()
-        return Failed(reason="; ".join(firing)) if firing else Healthy()
+    def end(self, deployment: Deployment) -> Deployment:
+        """Stop; return the deployment with what is to be recorded. Called again, does nothing."""
+        return deployment
 
 
 def combined(verdict: Verdict, signals: Iterable[Signal], moment: Moment) -> Verdict:

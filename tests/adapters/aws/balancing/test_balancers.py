@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.aws.balancer_settings import describe
-from pipeline.adapters.aws.balancers import resolve, target_reader
+from pipeline.adapters.aws.balancing.balancer_settings import describe
+from pipeline.adapters.aws.balancing.balancers import resolve, target_reader
 from pipeline.adapters.aws.client import Clients
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Target

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.adapters.aws.balancers import find_classic, find_groups
+from pipeline.adapters.aws.balancing.balancers import find_classic, find_groups
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.retry import call, items
 from pipeline.core.health.observation import Balancer

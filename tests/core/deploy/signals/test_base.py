@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.deploy.signals import Moment, combined
+from pipeline.core.deploy.signals.base import Moment, Signal, combined
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Deployment, Outcome, Policy, Result
 from tests.core.deploy.fakes import BLUE, GREEN, begin, cloud
@@ -14,7 +14,7 @@ FAILED, WAITS = Failed(reason="5xx: 3 %"), Progressing(reason="few samples")
 
 
 @dataclass
-class Scripted:
+class Scripted(Signal):
     """A signal that gives a verdict, and remembers the phases in which it was asked."""
 
     verdict: Verdict

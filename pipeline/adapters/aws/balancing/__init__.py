@@ -1,0 +1,1 @@
+"""Load balancers: find them, read their targets and settings, set the weights of pairs."""

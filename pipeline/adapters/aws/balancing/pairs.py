@@ -1,0 +1,146 @@
+"""Find the pairs of an environment, read their weights and set them.
+
+A weight belongs to the forward action of a listener rule, or of a listener's default action. Both
+have the same form; a network load balancer has only default actions (ELBv2 API Reference,
+ForwardActionConfig).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.adapters.aws.balancing.balancers import find_groups
+from pipeline.adapters.aws.client import Clients, translate_errors
+from pipeline.adapters.aws.retry import call, error_code
+from pipeline.core import commands
+from pipeline.core.errors import FailedError, RefusedError
+from pipeline.core.health.observation import Balancer
+from pipeline.core.health.pairs import Pair, describe_weights, percent
+
+_RULE = ":listener-rule/"
+_ABSENT = frozenset({"RuleNotFound", "ListenerNotFound", "ValidationError"})
+
+Action = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairNames:
+    """A pair as the configuration names it: ARNs of listeners or rules, names of target groups."""
+
+    rule: str
+    target_groups: tuple[str, str]
+    test: str = ""
+
+
+def find_pairs(clients: Clients, region: str, named: Sequence[PairNames]) -> tuple[Pair, ...]:
+    """Return the pairs; raises RefusedError if a target group, a listener or a rule is missing."""
+    if not named:
+        return ()
+    with translate_errors("finding the pairs of target groups", region):
+        groups = find_groups(
+            clients, region, [name for each in named for name in each.target_groups]
+        )
+        return tuple(_find(clients, region, each, groups) for each in named)
+
+
+def _find(
+    clients: Clients, region: str, named: PairNames, groups: Mapping[str, dict[str, Any]]
+) -> Pair:
+    first, second = (_target(region, name, groups) for name in named.target_groups)
+    weights = _read(clients.elbv2(region), named.rule, region)
+    if named.test:
+        _read(clients.elbv2(region), named.test, region)
+    live = max((first, second), key=lambda each: weights.get(each.identifier, 0))
+    return Pair(rule=named.rule, targets=(first, second), live=live, test=named.test)
+
+
+def _target(region: str, name: str, groups: Mapping[str, dict[str, Any]]) -> Balancer:
+    if name not in groups:
+        listing = commands.aws("elbv2", "describe-target-groups", {"region": region})
+        what = f"there is no target group {name}"
+        raise RefusedError("pairs of target groups", what, f"fix its name; list them: {listing}")
+    found = groups[name]
+    return Balancer(kind="elbv2", identifier=found["TargetGroupArn"], name=found["TargetGroupName"])
+
+
+def _read(elbv2: Any, rule: str, region: str) -> Mapping[str, int]:
+    """Return the weights of a listener or rule; raises RefusedError if it does not exist."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return weights_reader(elbv2, rule)()
+    except ClientError as error:
+        if error_code(error) not in _ABSENT:
+            raise
+        kind = "rule" if _RULE in rule else "listener"
+        options = {"region": region, "load-balancer-arn": "ARN"}
+        listing = commands.aws("elbv2", "describe-listeners", options)
+        what = f"there is no {kind} {rule}"
+        raise RefusedError(
+            "pairs of target groups", what, f"fix its ARN; see: {listing}"
+        ) from error
+
+
+def weight_readers(
+    clients: Clients, region: str, rules: Sequence[str]
+) -> dict[str, Callable[[], Mapping[str, int]]]:
+    """Return a reader of the weights of each listener or rule, by its ARN."""
+    if not rules:
+        return {}
+    elbv2 = clients.elbv2(region)
+    return {rule: weights_reader(elbv2, rule) for rule in rules}
+
+
+def weights_reader(elbv2: Any, rule: str) -> Callable[[], Mapping[str, int]]:
+    """Return a function that reads the percent of each target group; it makes one call."""
+    return lambda: percent(_weights(_actions(elbv2, rule)))
+
+
+def _actions(elbv2: Any, rule: str) -> list[Action]:
+    if _RULE in rule:
+        [found] = call(elbv2.describe_rules, RuleArns=[rule])["Rules"]
+        return list(found["Actions"])
+    [found] = call(elbv2.describe_listeners, ListenerArns=[rule])["Listeners"]
+    return list(found["DefaultActions"])
+
+
+def _weights(actions: Sequence[Action]) -> dict[str, int]:
+    """Return the weights of the forward action; one target group without a weight has them all."""
+    forward = next((each for each in actions if each["Type"] == "forward"), {})
+    groups = forward.get("ForwardConfig", {}).get("TargetGroups") or []
+    if not groups and "TargetGroupArn" in forward:
+        return {forward["TargetGroupArn"]: 1}
+    return {each["TargetGroupArn"]: int(each.get("Weight", 1)) for each in groups}
+
+
+def shift(clients: Clients, region: str, rule: str, weights: Mapping[str, int]) -> None:
+    """Set the weights of a listener's or rule's target groups, and nothing else of its actions.
+
+    May be repeated. Raises FailedError with AWS's message.
+    """
+    with translate_errors(f"moving traffic ({describe_weights(weights)})", region, FailedError):
+        elbv2 = clients.elbv2(region)
+        actions = [_moved(each, weights) for each in _actions(elbv2, rule)]
+        if _RULE in rule:
+            call(elbv2.modify_rule, RuleArn=rule, Actions=actions)
+        else:
+            call(elbv2.modify_listener, ListenerArn=rule, DefaultActions=actions)
+
+
+def _moved(action: Action, weights: Mapping[str, int]) -> Action:
+    """Return an action as it must be sent: with these weights, and with its secret kept.
+
+    AWS does not show the secret of an identity provider; `UseExistingClientSecret` keeps it (API
+    Reference, AuthenticateOidcActionConfig).
+    """
+    if action["Type"] == "authenticate-oidc":
+        config = {**action["AuthenticateOidcConfig"], "UseExistingClientSecret": True}
+        return {**action, "AuthenticateOidcConfig": config}
+    if action["Type"] != "forward":
+        return action
+    groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
+    config = {**action.get("ForwardConfig", {}), "TargetGroups": groups}
+    kept = {key: value for key, value in action.items() if key != "TargetGroupArn"}
+    return {**kept, "ForwardConfig": config}

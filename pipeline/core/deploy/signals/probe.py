@@ -1,0 +1,125 @@
+"""The probe as a signal: where its requests go in each phase, and when they roll back.
+
+Failures count against green only on the way forward of a promotion, and while green may have
+traffic. On the way back they are counted, so that the totals tell what users lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from pipeline.core.deploy.phase import Phase
+from pipeline.core.deploy.ports import Prober
+from pipeline.core.deploy.signals.base import Moment, Signal
+from pipeline.core.errors import PipelineError
+from pipeline.core.events import Message, Report
+from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
+from pipeline.core.probe.settings import Probe
+from pipeline.core.probe.tally import ProbeTotals, Tally, describe_failures
+from pipeline.core.state.deployment import Deployment, Kind
+from pipeline.core.validation.phases import BACK, HOLD
+
+PROBED: Final = frozenset({Kind.PROMOTE, Kind.ROLLBACK, Kind.REBUILD})
+"""The deployments that move traffic."""
+DECIDED: Final = frozenset({Kind.PROMOTE, Kind.REBUILD})
+"""Those that a failure ends: a rollback leaves a release that may be the one that fails."""
+USUAL_WAIT = 1.0
+"""Seconds after which a request without an answer keeps a phase from ending."""
+
+
+FIRST: Final = frozenset({"attach", "shift"})
+"""Phases in which a first release gets traffic: it does not answer before they end."""
+
+
+def url_in(phase: Phase, deployment: Deployment, probe: Probe) -> str:
+    """Return the URL that is requested in a phase, empty for none.
+
+    There is none while no release has traffic, and while the old version has all of it on the way
+    forward.
+    """
+    fleet, green = phase.want, deployment.green
+    answering = {each for each in fleet.serving if not fleet.shares or fleet.shares.get(each)}
+    if phase.has(BACK):
+        return probe.url if answering else ""
+    if green not in answering or (phase.name in FIRST and fleet.serving == {green}):
+        return ""
+    return probe.url
+
+
+@dataclass(kw_only=True)
+class ProbeSignal(Signal):
+    """The probe of one run of a deployment.
+
+    `keep` stores a file of the deployment and returns its location. `clock` returns monotonic
+    seconds, those of the results.
+    """
+
+    prober: Prober
+    tally: Tally
+    report: Report
+    keep: Callable[[str, str], str]
+    clock: Callable[[], float]
+    always: bool = True
+    _blamed: set[str] = field(default_factory=set, init=False)
+    _over: dict[str, float] = field(default_factory=dict, init=False)
+    _ended: bool = field(default=False, init=False)
+
+    def begin(self, phase: Phase, deployment: Deployment) -> Deployment:
+        """Send the requests where the phase needs them."""
+        counted = self._counted(deployment)
+        if deployment.kind in DECIDED and not phase.has(HOLD):
+            self._blamed.add(phase.name)
+        self.prober.send(url_in(phase, deployment, self.tally.probe), phase.name)
+        return counted
+
+    def judge(self, moment: Moment) -> Verdict:
+        """Fail if too many requests have failed; wait for the answer to one that is late."""
+        self._count()
+        now = self.clock()
+        if reason := self.tally.excess(now):
+            return Failed(reason=reason)
+        if not moment.over:
+            self._over.pop(moment.phase, None)
+            return Healthy()
+        since = self._over.setdefault(moment.phase, now)
+        waited = self.prober.oldest()
+        if waited > USUAL_WAIT and now - waited < since:
+            return Progressing(reason=f"the probe waits for an answer ({waited:.0f}s)")
+        return Healthy()
+
+    def end(self, deployment: Deployment) -> Deployment:
+        """Stop the requests, and keep the first failing answers."""
+        if self._ended:
+            return deployment
+        self._ended = True
+        self.prober.stop()
+        self._count()
+        if self.tally.first:
+            self.tally.totals = replace(self.tally.totals, file=self._kept())
+        return self._counted(deployment)
+
+    def _kept(self) -> str:
+        try:
+            return self.keep("probe.txt", describe_failures(self.tally))
+        except PipelineError as error:
+            self.report(Message(text=f"probe.txt is not kept: {error.where}: {error.what}"))
+            return ""
+
+    def _count(self) -> None:
+        before = len(self.tally.first)
+        self.tally.add(self.prober.take(), self._blamed, unsent=self.prober.take_unsent())
+        if self.tally.first and not before:
+            first = self.tally.first[0]
+            text = f"the probe's first failed request, in {first.phase}: {first.failure}"
+            self.report(Message(text=text))
+
+    def _counted(self, deployment: Deployment) -> Deployment:
+        self._count()
+        return replace(deployment, probe=self.tally.totals)
+
+
+def totals_of(deployment: Deployment) -> ProbeTotals:
+    """Return the totals that a run begins with: those of the deployment's earlier runs."""
+    return deployment.probe or ProbeTotals()

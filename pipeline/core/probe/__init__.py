@@ -1,0 +1,1 @@
+"""The probe: the pipeline's own requests through the load balancer during a deployment."""
