@@ -20,9 +20,10 @@ from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
 from pipeline.core.deploy.phase import Manner, Phase
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
+from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged, pauses_of
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import (
+    first_size,
     image_of,
     minimum_after,
     new_release,
@@ -47,6 +48,7 @@ from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.inputs import InputChange, input_changes
+from pipeline.core.state.strategy import Step
 from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
 from pipeline.core.terraform.program import TERRAFORM, change_of, replace_provider
 
@@ -232,9 +234,14 @@ class Promotion:
         reconciler.prepared = plan
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))
         found = (*found, *self._reported(self._change_of_program(document)))
+        how = replace(reconciler.manner, steps=self._steps)
+        phases = self._phases(document, deployment, how)
+        if self.kind is not Kind.ROLLBACK:  # which never waits for a person
+            pauses = pauses_of(phases, reconciler.policy, self.request)
+            deployment = replace(deployment, pause_before=pauses)
         preview = PlanPreview(
             deployment=deployment,
-            phases=self._phases(document, deployment, reconciler.manner),
+            phases=phases,
             policy=reconciler.policy,
             findings=found,
             plan=plan,
@@ -249,16 +256,7 @@ class Promotion:
             image=self.image.id,
             version=self.image.version,
             keep_failed=self.request.keep_failed,
-            pause_before=self._pauses,
         )
-
-    @property
-    def _pauses(self) -> tuple[str, ...]:
-        """The phases to pause before; a rollback never waits for a person."""
-        if self.kind is Kind.ROLLBACK:
-            return ()
-        configured = self._reader.policy.pauses.before
-        return tuple(dict.fromkeys((*configured, *self.request.pause_before)))
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
         # An alarm that is firing already says nothing about green. Preflight refused the promotion
@@ -284,12 +282,17 @@ class Promotion:
         return new_release(
             document,
             self.image,
-            size_beside(size, blue, changed),
+            first_size(size_beside(size, blue, changed), self._steps, blue),
             minimum=minimum_after(size, blue, changed),
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
             inputs=self._reader.inputs(),
         )
+
+    @property
+    def _steps(self) -> tuple[Step, ...]:
+        """The steps of a canary; a rollback has none, because its image has served before."""
+        return () if self.kind is Kind.ROLLBACK else self._reader.policy.steps
 
     def _changed(self, document: Environment, green: ReleaseRecord) -> tuple[InputChange, ...]:
         blue = document.releases.get(document.serving)

@@ -14,7 +14,10 @@ _Phases = Annotated[
     WithJsonSchema(
         {
             "type": "array",
-            "items": {"type": "string", "enum": list(deployment_values.PAUSABLE)},
+            "items": {
+                "type": "string",
+                "pattern": f"^({'|'.join(deployment_values.PAUSABLE)})(-[1-9][0-9]?)?$",
+            },
         }
     ),
 ]

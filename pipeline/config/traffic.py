@@ -1,5 +1,6 @@
 """Define the keys that say how traffic moves: pairs of target groups, and the steps of a canary."""
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
@@ -52,17 +53,32 @@ class StepSettings(Table):
         default=None, description='The number of its instances, or a share of the old: "50%".'
     )
     seconds: Pause = Field(alias="for", description="How long the step lasts.")
+    pause: bool = Field(
+        default=False, description="Whether the promotion pauses at the end of the step."
+    )
 
     @property
     def step(self) -> Step:
         """Return the step of a deployment."""
         count = self.members if isinstance(self.members, int) else 0
         share = int(self.members.rstrip("%")) if isinstance(self.members, str) else 0
-        return Step(seconds=self.seconds, weight=self.weight or 0, members=count, percent=share)
+        return Step(
+            seconds=self.seconds,
+            weight=self.weight or 0,
+            members=count,
+            percent=share,
+            pause=self.pause,
+        )
 
 
 Steps = Annotated[tuple[StepSettings, ...], LIST, Field(max_length=MOST_STEPS)]
 Pairs = Annotated[tuple[PairSettings, ...], LIST, Field(max_length=MOST_PAIRS)]
+
+
+def rules_of(pairs: Iterable[PairSettings]) -> Iterator[str]:
+    """Yield the ARNs of the listeners and rules whose weights a deployment sets."""
+    for each in pairs:
+        yield from (arn for arn in (each.listener, each.listener_rule, each.test_listener) if arn)
 
 
 def key_of(name: str, field: Any) -> str:

@@ -15,6 +15,7 @@ from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.deploy.signals.probe import url_in
 from pipeline.core.hooks.hook import NEVER_DECIDES, Hook, Runs
 from pipeline.core.hooks.points import points_of
+from pipeline.core.pausing.pause import Approval
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.inputs import InputChange, is_digest
 from pipeline.core.terraform.plan_guard import Plan
@@ -104,6 +105,7 @@ def _policy(preview: PlanPreview, width: int) -> list[str]:
         ("once", once and f"{once}: a rollback moves the traffic, and does not undo the program"),
         ("alarms", one_line(", ".join(preview.policy.alarms))),
         ("probe", _probe(preview)),
+        ("pauses", _pauses(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
 
@@ -124,6 +126,18 @@ def _hook_document(hook: Hook) -> dict[str, Any]:
         "once": hook.once,
         "limit": hook.timeout,
     }
+
+
+def _pauses(preview: PlanPreview) -> str:
+    """Return before which phases a person must continue, and until when."""
+    pauses, before = preview.policy.pauses, preview.deployment.pause_before
+    if not before:
+        return ""
+    another = " by another person" if pauses.approval is Approval.ANOTHER else ""
+    limit = format_duration(pauses.limit)
+    return f"before {', '.join(before)} until resume{another} or abort; after {limit}: " + str(
+        pauses.on_timeout
+    )
 
 
 def _probe(preview: PlanPreview) -> str:
@@ -211,6 +225,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         "probe": preview.policy.probe.url if preview.policy.probe else None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
+        "pause_before": list(deployment.pause_before),
         "findings": [
             {"where": each.where, "what": each.what, "next": each.remedy}
             for each in preview.findings

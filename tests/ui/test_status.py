@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.health.observation import ObservedGroup
+from pipeline.core.health.observation import Balancer, ObservedGroup, Target
+from pipeline.core.health.pairs import Pair
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.environment import NEXT
 from pipeline.core.state.inputs import InputChange
@@ -33,6 +34,7 @@ from tests.ui.status_examples import (
     needs_attention,
     nothing,
     observation,
+    paused,
     record,
     retired,
     serving,
@@ -241,6 +243,30 @@ production
 next       ami-pipeline doctor -e production
 """
 
+PAUSED = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✔ r000123, 3 of 3 members healthy
+           version 1.3.0, image ami-00000000000000123, for 3d
+in flight  · paused before drain: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123,
+           by ada on ci-7, https://github.example/web/runs/9, began 5m ago
+paused     before drain since 03:09:34+00:00 by ann (GitHub Actions), until 2026-01-05
+           03:09:34+00:00, then abort
+rollback   ami-pipeline abort -e production: restores r000123
+
+production
+├── web-elb  classic       6 InService
+├── web-tg   target group  6 healthy
+├── ✔ r000123  serving                         1.3.0  ami-00000000000000123  3 of 3
+│   └── ✔ 3 healthy in web-elb, web-tg (i-00123000000000000, i-00123000000000001,
+│         i-00123000000000002)
+└── ✔ r000124  green of the promote in flight  1.4.0  ami-00000000000000124  3 of 3
+    └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
+          i-00124000000000002)
+
+next       ami-pipeline resume -e production
+"""
+
 TEXTS = {
     "nothing": NOTHING,
     "serving": SERVING,
@@ -249,6 +275,7 @@ TEXTS = {
     "unhealthy": UNHEALTHY,
     "failing": FAILING,
     "interrupted": INTERRUPTED,
+    "paused": PAUSED,
     "needs_attention": NEEDS_ATTENTION,
     "unknown_group": UNKNOWN_GROUP,
     "unreadable": UNREADABLE,
@@ -392,6 +419,7 @@ def at_expiry(status: Status, expires: str) -> Status:
         ("unhealthy", ""),
         ("failing", "ami-pipeline rollback -e production"),
         ("interrupted", "ami-pipeline recover -e production"),
+        ("paused", "ami-pipeline resume -e production"),
         ("needs_attention", "ami-pipeline recover -e production"),
         ("unreadable", "ami-pipeline doctor -e production"),
     ],
@@ -781,3 +809,80 @@ def test_a_configuration_that_differs_from_what_serves_is_shown_with_the_command
 def test_a_configuration_that_cannot_be_compared_says_why() -> None:
     status = replace(serving(), problem="[terraform] module: there is no folder m; fix")
     assert "config     [terraform] module: there is no folder m; fix\n" in status_text(status, NOW)
+
+
+def test_the_next_command_after_a_pause_is_the_one_that_works() -> None:
+    status, recover = paused(), "ami-pipeline recover -e production"
+    assert next_step(replace(status, is_overdue=True)) == recover
+    released = {
+        name: replace(each, made=True) for name, each in status.environment.releases.items()
+    }
+    document = replace(status.environment, releases=released)
+    green = status.observation.groups["web-production-r000124"]
+    only = replace(status.observation, groups={green.name: green})
+    lost = replace(status, environment=document, observation=only)
+    assert next_step(lost) == "ami-pipeline abort -e production"
+
+
+def test_the_document_has_the_pause() -> None:
+    document = status_document(paused(), NOW)["in_flight"]
+    assert (document["outcome"], document["running"]) == ("paused", False)
+    assert document["actor"] == {"system": "GitHub Actions", "name": "ann"}
+    assert document["pauses"] == [
+        {
+            "before": "drain",
+            "since": "2026-01-04T03:09:34+00:00",
+            "until": "2026-01-05T03:09:34+00:00",
+            "on_timeout": "abort",
+            "approval": "anyone",
+            "ended": None,
+            "decision": None,
+            "approver": None,
+            "reason": None,
+        }
+    ]
+
+
+SIDES = [
+    Balancer(
+        kind="elbv2",
+        identifier=f"arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/web-{side}/1",
+        name=f"web-{side}",
+    )
+    for side in "ab"
+]
+CANARY = """\
+├── web-a  target group  3 healthy, 95 % of requests
+├── web-b  target group  3 healthy, 5 % of requests
+"""
+
+
+def in_a_canary() -> Status:
+    """A canary behind a pair: the new release gets 5 percent of the requests."""
+    a, b = SIDES
+    pair = Pair(rule="arn:rule", targets=(a, b), live=a)
+    flying = in_flight().environment
+    old, new = group(124, (a.identifier,)), group(125, (b.identifier,))
+    document = environment(
+        record(124, target_groups=(a.identifier,)),
+        record(125, target_groups=(b.identifier,)),
+        deployment=flying.deployment,
+        lease=flying.lease,
+    )
+    seen = replace(
+        observation(old, new),
+        targets={
+            side.identifier: {each.id: Target(id=each.id, state="healthy") for each in of.members}
+            for side, of in ((a, old), (b, new))
+        },
+        weights={"arn:rule": {a.identifier: 95, b.identifier: 5}},
+    )
+    return a_status(document, seen, balancers=(a,), pairs=(pair,))
+
+
+def test_a_canary_shows_the_share_of_each_target_group() -> None:
+    text = status_text(in_a_canary(), NOW)
+    assert CANARY in text
+    assert "3 of 3 members healthy" in text
+    shares = [each["share"] for each in status_document(in_a_canary(), NOW)["load_balancers"]]
+    assert shares == [95, 5]

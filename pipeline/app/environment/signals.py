@@ -46,4 +46,5 @@ def _probe(
             report=reader.app.report,
             keep=ledger.keep,
             clock=time.monotonic,
+            sleep=reader.app.interrupts.sleep,
         )

@@ -73,9 +73,9 @@ def _images(ctx: click.Context) -> Iterator[str]:
 
 
 def _phases(_ctx: click.Context) -> Iterable[str]:
-    from pipeline.core.validation.phases import PAUSABLE
+    from pipeline.core.validation.deployment_values import PAUSABLE_NAMES
 
-    return PAUSABLE
+    return PAUSABLE_NAMES
 
 
 complete_environment = _matching(_environments)

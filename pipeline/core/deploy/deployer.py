@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from pipeline.core.deploy.evidence import EvidenceKeeper
-from pipeline.core.deploy.hook_runner import HookRunner
+from pipeline.core.deploy.hook_runner import HookRunner, over
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import Fleet, Phase
 from pipeline.core.deploy.ports import Ledger, Pace
@@ -99,8 +99,8 @@ class Deployer:
         still hold before the first one begins: a signal in it raises KeyboardInterrupt.
         Raises only what the ledger raises: the lease is lost, or the store does not answer.
         """
-        self._over = (check.name,) if check else ()
-        names = (*self._over, *(phase.name for phase in phases))
+        names = tuple(phase.name for phase in (*([check] if check else []), *phases))
+        self._over = over(self.deployment, phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
         performed = Outcome(result=success, rollback_error=undone)
         try:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from pipeline.core import commands
 from pipeline.core.deploy.observer import Observer
+from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Ledger
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.hooks.hook import Hook, HookResult, On, OnceRun, Point, Runs
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Place
+from pipeline.core.validation.phases import BACK, TRAITS, family
 
 LONGEST_REASON = 1000
 """Characters of a failure's reason in a hook's environment."""
@@ -132,6 +134,14 @@ class HookRunner:
 
     def _say(self, text: str) -> None:
         self.report(Message(text=text))
+
+
+def over(deployment: Deployment, phases: Sequence[Phase]) -> tuple[str, ...]:
+    """Return the phases that earlier runs performed, if these ones continue forward."""
+    if not phases or phases[0].has(BACK):
+        return ()
+    done = (run.name for run in deployment.phases if not run.fault)
+    return tuple(name for name in done if family(name) in TRAITS)
 
 
 def unknown_end(run: OnceRun, environment: str) -> RefusedError:

@@ -267,8 +267,11 @@ class InterruptedDeployment:
         ):
             return False
         pair = {dead.blue, dead.green}
-        serving = self.fleet(observation).serving & pair
-        return not before or serving == before[-1].want.serving & pair
+        if not before:
+            return True
+        want, serving = before[-1].want, self.fleet(observation).serving & pair
+        shares = self.place.shares(observation, want.shares) if want.shares else {}
+        return serving == want.serving & pair and shares == want.shares
 
     @property
     def _undone(self) -> str:

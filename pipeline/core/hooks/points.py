@@ -26,7 +26,10 @@ _BACK = ("reattach", "detach")
 
 
 def points_of(phases: Sequence[str]) -> list[tuple[Point, ...]]:
-    """Return the points at the entry of each of these phases, and those at their end."""
+    """Return the points at the entry of each of these phases, and those at their end.
+
+    `phases` begin with those that an earlier run of the deployment performed.
+    """
     moves = [place for place, name in enumerate(phases) if name.startswith(_MOVES)]
     moved = moves[-1] + 1 if moves else None
     return [tuple(_points(phases, place, moved)) for place in range(len(phases) + 1)]
@@ -38,7 +41,7 @@ def _points(phases: Sequence[str], place: int, moved: int | None) -> list[Point]
     found = [NEXT[before]] if before in NEXT else []
     if place == moved:
         found.append(Point.AFTER_TRAFFIC)
-    if not before and here == "observe":  # a recovery continues there, after blue has drained
+    if here == "observe" and "drain" not in phases[:place]:  # the run died in drain
         found.append(Point.AFTER_DRAIN)
     if here in ENTRY:
         found.append(ENTRY[here])

@@ -105,9 +105,8 @@ class Pause:
     def describe(self, by: str, now: datetime) -> str:
         """Return before what, since when, by whom and until when, with the times in now's zone."""
         since, until = format_time(self.since, now), format_time(self.until, now)
-        return (
-            f"before {self.before} since {since} by {by}, until {until} (then: {self.on_timeout})"
-        )
+        then = f"until {until}, then {self.on_timeout}"
+        return f"before {self.before} since {since} by {by}, {then}"
 
     def decided(
         self, decision: Decision, today: str, approver: Actor = NO_ACTOR, reason: str = ""

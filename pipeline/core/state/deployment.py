@@ -111,7 +111,8 @@ class Policy:
 
     def without_waits(self) -> Policy:
         """Return the policy of a check that phases which are over still hold: it waits for none."""
-        return replace(self, soak=0.0, observe=0.0, waits_for_slow_start=False)
+        steps = tuple(replace(each, seconds=0.0) for each in self.steps)
+        return replace(self, soak=0.0, observe=0.0, steps=steps, waits_for_slow_start=False)
 
     def pause(self, name: str) -> float:
         """Return the duration of a phase that waits; the soak lasts as long as a slow start."""

@@ -36,7 +36,10 @@ LONGEST_GROUP: Final = 255
 LONGEST_ARGUMENT: Final = 4096
 MOST_ARGUMENTS: Final = 64
 
+PAUSABLE_NAMES: Final = tuple("step-1" if each == "step" else each for each in PAUSABLE)
+
 # Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
+_STEP = re.compile(r"step-[1-9][0-9]?")
 _RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _GROUP = re.compile(r"[^:\r\n]+")
@@ -122,10 +125,12 @@ def check_phase(value: str) -> str:
 
 def check_pausable(value: str) -> str:
     """Check the name of a phase that a promotion may pause before."""
-    if value in PHASES and value not in PAUSABLE:
-        what = "is on the way back, which never waits: the phases to pause before are "
-        raise ValueError(f"{shown(value)} {what}{', '.join(PAUSABLE)}")
-    return _one_of(value, PAUSABLE, "a phase")
+    if _STEP.fullmatch(value):
+        return value
+    if value in PHASES and value not in PAUSABLE_NAMES:
+        what = "names no step" if value in PAUSABLE else "is on the way back, which never waits"
+        raise ValueError(f"{shown(value)} {what}: write one of {', '.join(PAUSABLE_NAMES)}")
+    return _one_of(value, PAUSABLE_NAMES, "a phase")
 
 
 def _one_of(value: str, known: Sequence[str], kind: str) -> str:

@@ -9,8 +9,20 @@ import pytest
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.events import Event, Message
 from pipeline.core.hooks.hook import DEFAULT_ON, NEVER_DECIDES, Hook, On, Point, Runs
-from pipeline.core.state.deployment import Deployment, Kind, Policy, Result
-from tests.core.deploy.fakes import BLUE, GREEN, POLICY, TODAY, FakeCloud, begin, cloud, recover
+from pipeline.core.state.deployment import Delays, Deployment, Kind, Policy, Result
+from pipeline.core.state.strategy import Step, Strategy
+from tests.core.deploy.fakes import (
+    BLUE,
+    GREEN,
+    PAIRED,
+    POLICY,
+    TODAY,
+    FakeCloud,
+    begin,
+    cloud,
+    recover,
+    resume,
+)
 
 HERE = ("here",)
 
@@ -29,21 +41,22 @@ def promote(fake: FakeCloud, *hooks: Hook, **how: object) -> Deployment:
     return deployer.run(promotion(fake.document.serving, GREEN))
 
 
+FORWARD = [
+    "before-launch",
+    "after-launch",
+    "before-traffic",
+    "after-traffic",
+    "after-drain",
+    "before-retire",
+    "after",
+]
 EVERY = tuple(hook(each) for each in Point)
 
 
 def test_a_success_comes_to_these_points_in_order() -> None:
     fake = cloud()
     promote(fake, *EVERY)
-    assert [at for at, *_ in fake.ran] == [
-        "before-launch",
-        "after-launch",
-        "before-traffic",
-        "after-traffic",
-        "after-drain",
-        "before-retire",
-        "after",
-    ]
+    assert [at for at, *_ in fake.ran] == FORWARD
 
 
 def test_a_failure_comes_to_the_points_of_the_way_back() -> None:
@@ -193,3 +206,27 @@ def test_no_hook_runs_after_a_second_signal() -> None:
     done = promote(fake, hook(Point.ON_FAILURE), hook(Point.ON_ROLLBACK))
     assert done.outcome
     assert (done.outcome.result, fake.ran) == (Result.NEEDS_ATTENTION, [])
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in promotion(BLUE, GREEN)])
+def test_a_promotion_that_paused_comes_to_every_point_once(phase: str) -> None:
+    fake, policy = cloud(), with_hooks(*EVERY)
+    begin(fake, policy=policy, pause_before=(phase,)).run(promotion(BLUE, GREEN))
+    assert not {"after", "on-failure"} & {at for at, *_ in fake.ran}
+    resume(fake, policy=policy)
+    assert [at for at, *_ in fake.ran] == FORWARD
+
+
+@pytest.mark.parametrize("strategy", [Strategy.FLIP, Strategy.CANARY])
+def test_a_promotion_of_a_pair_comes_to_every_point(strategy: Strategy) -> None:
+    steps = (Step(seconds=1, weight=5),) if strategy is Strategy.CANARY else ()
+    fake = cloud(place=PAIRED)
+    policy = replace(with_hooks(*EVERY), strategy=strategy, steps=steps, delays=Delays(drain=6))
+    deployer = begin(fake, policy=policy)
+    deployer.run(promotion(BLUE, GREEN, how=deployer.reconciler.manner))
+    assert [at for at, *_ in fake.ran] == FORWARD
+    phases = {
+        each["AMI_PIPELINE_POINT"]: each["AMI_PIPELINE_PHASE"] for each in fake.hook_facts_seen
+    }
+    assert phases["before-traffic"] == "verify"
+    assert phases["after-traffic"] == "drain"

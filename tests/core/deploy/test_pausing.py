@@ -10,14 +10,20 @@ import pytest
 
 from pipeline.core.deploy.phase import Manner
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.errors import FailedError, RefusedError
+from pipeline.core.deploy.plan import PromoteRequest, pauses_of
+from pipeline.core.errors import ConfigurationError, FailedError, RefusedError
 from pipeline.core.pausing.pause import Approval, Decision, OnTimeout, PausePolicy
-from pipeline.core.state.deployment import Deployment, Policy, Result
+from pipeline.core.state.deployment import Delays, Deployment, Policy, Result
+from pipeline.core.state.strategy import Step, Strategy
 from pipeline.core.validation.phases import PAUSABLE
 from tests.core.deploy.fakes import (
     BLUE,
     GREEN,
+    ONE_SIDE,
+    OTHER_SIDE,
+    PAIRED,
     POLICY,
+    RULE,
     TODAY,
     WORKERS,
     FakeCloud,
@@ -36,6 +42,10 @@ from tests.core.deploy.recoveries import (
     result_of,
 )
 
+FLIP = replace(POLICY, soak=0, strategy=Strategy.FLIP, delays=Delays(drain=6), deadline=120)
+CANARY = replace(
+    FLIP, strategy=Strategy.CANARY, steps=(Step(seconds=4, weight=5), Step(seconds=3, weight=25))
+)
 TABLE = promotion(BLUE, GREEN)
 NAMES = [phase.name for phase in TABLE]
 BEFORE_DRAIN = ("drain",)
@@ -169,6 +179,55 @@ def test_workers_pause_and_resume_too() -> None:
             ended = resume(fake, policy=policy)
             assert result_of(ended) is Result.PROMOTED, (phase.name, ended.outcome)
             assert (fake.serving, fake.outages) == ({GREEN}, [])
+
+
+@pytest.mark.parametrize("policy", [FLIP, CANARY], ids=["flip", "canary by weight"])
+def test_behind_a_pair_the_weights_stay_during_the_pause(policy: Policy) -> None:
+    how = Manner(pairs=True, steps=policy.steps)
+    table = promotion(BLUE, GREEN, how=how)
+    for place, phase in enumerate(table):
+        for back in (False, True):
+            fake = cloud(place=PAIRED)
+            deployer = begin(
+                fake,
+                policy=policy,
+                pause_before=(phase.name,),
+                target_groups=(OTHER_SIDE.identifier,),
+            )
+            assert result_of(deployer.run(table)) is Result.PAUSED
+            shares = table[place - 1].want.shares if place else {}
+            weights = fake.weights[RULE][OTHER_SIDE.identifier]
+            assert weights == shares.get(GREEN, 0), phase.name
+            if back:
+                is_put_back(fake, recover(fake, policy=policy, back=True))
+            else:
+                is_done(fake, resume(fake, policy=policy))
+
+
+def test_weights_that_a_person_moved_during_the_pause_lead_back() -> None:
+    fake = cloud(place=PAIRED)
+    table = promotion(BLUE, GREEN, how=Manner(pairs=True, steps=CANARY.steps))
+    deployer = begin(
+        fake, policy=CANARY, pause_before=("step-2",), target_groups=(OTHER_SIDE.identifier,)
+    )
+    deployer.run(table)
+    fake.shift(RULE, {ONE_SIDE.identifier: 50, OTHER_SIDE.identifier: 50})
+    is_put_back(fake, resume(fake, policy=CANARY))
+
+
+def test_a_canary_by_members_keeps_the_size_of_its_step_during_the_pause() -> None:
+    steps = (Step(seconds=4, members=1), Step(seconds=3, percent=50))
+    policy = replace(POLICY, strategy=Strategy.CANARY, steps=steps)
+    table = promotion(BLUE, GREEN, how=Manner(steps=steps))
+    for phase in ("step-2", "soak", "drain"):
+        fake = cloud()
+        fake.groups[ONE].desired = 4
+        fake._grow(fake.groups[ONE])
+        fake.remember()
+        begin(fake, policy=policy, pause_before=(phase,)).run(table)
+        before = len(fake.groups[TWO].members)
+        assert before == (4 if phase == "drain" else 2)
+        is_done(fake, resume(fake, policy=policy))
 
 
 def test_it_pauses_again_before_the_next_phase_of_the_list() -> None:
@@ -377,5 +436,26 @@ def test_a_resume_whose_calls_fail_once_goes_on_or_back() -> None:
 
 
 def test_the_policy_of_a_check_waits_for_nothing() -> None:
-    policy = Policy(soak=60.0, observe=60.0).without_waits()
-    assert (policy.pause("soak"), policy.pause("observe")) == (0.0, 0.0)
+    policy = replace(CANARY, soak=60.0, observe=60.0, delays=Delays(slow_start=60.0))
+    waits = map(policy.without_waits().pause, ("soak", "step-1", "step-2", "shift", "observe"))
+    assert set(waits) == {0.0}
+
+
+# --- where a promotion pauses ---------------------------------------------------------------------
+
+
+def test_it_pauses_before_configured_and_requested_phases_and_after_a_step_that_says_so() -> None:
+    steps = (Step(seconds=4, weight=5, pause=True), Step(seconds=3, weight=25, pause=True))
+    policy = replace(CANARY, steps=steps, pauses=PausePolicy(before=("retire", "soak")))
+    table = promotion(BLUE, GREEN, how=Manner(pairs=True, steps=steps))
+    request = PromoteRequest(environment="staging", pause_before=("verify",))
+    assert pauses_of(table, policy, request) == ("verify", "step-2", "shift", "retire")
+
+
+def test_a_requested_phase_that_the_deployment_lacks_is_an_error_with_a_command() -> None:
+    request = PromoteRequest(environment="staging", pause_before=("shift",))
+    with pytest.raises(ConfigurationError) as raised:
+        pauses_of(TABLE, POLICY, request)
+    assert raised.value.what.startswith("this deployment has no phase shift: its phases are launch")
+    again = "ami-pipeline promote -e staging --pause-before observe"
+    assert raised.value.remedy == f"name one of them, such as: {again}"

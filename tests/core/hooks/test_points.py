@@ -59,6 +59,13 @@ def names(phases: list[Phase]) -> list[str]:
                 "step-2 shift [after-traffic] drain [after-drain] observe"
             ),
         ),
+        (
+            ["launch", "attach", "verify", "shift", "observe"],
+            (
+                "[before-launch] launch [after-launch] attach [before-traffic] verify shift "
+                "[after-traffic] [after-drain] observe"
+            ),
+        ),
         (names(after_drain(PROMOTION)), "[after-drain] observe [before-retire] retire"),
         (names(decision(PROMOTION)), "[before-retire] retire"),
         (names(takeover(BLUE, GREEN, warm=[])), "attach [after-traffic] [before-retire] retire"),

@@ -60,12 +60,14 @@ def test_the_first_release_cannot_prove_what_depends_on_the_tags_of_a_template()
     assert unproven(replace(LAUNCH, template="web-production-r000003")) == ()
 
 
-def test_roles_of_hooks_commands_and_a_state_in_s3_are_proven_by_the_change_only() -> None:
+def test_weights_commands_roles_of_hooks_and_a_state_in_s3_are_proven_by_the_change_only() -> None:
     assert unproven(FULL) == (
         "ssm:SendCommand (Commands)",
         "ssm:SendCommand (CommandDocument)",
         "ssm:GetCommandInvocation (Read)",
         "ssm:CancelCommand (Read)",
+        "elasticloadbalancing:ModifyListener (Weights)",
+        "elasticloadbalancing:ModifyRule (Weights)",
         "iam:PassRole (HookRoles)",
         "s3:PutObject (TerraformState)",
     )
