@@ -115,7 +115,10 @@ class ScopeReader:
             found: Mapping[Feature, object] = {
                 Feature.ADOPTED: each.adopted,
                 Feature.ALARMS: self._settings.promote_for(each.name).alarms,
-                Feature.VERIFY: self._settings.promote_for(each.name).verify,
+                Feature.PROGRAMS: self._settings.promote_for(each.name).hooks,
+                Feature.COMMANDS: any(
+                    hook.run == "instance" for hook in self._settings.promote_for(each.name).hooks
+                ),
                 Feature.CLASSIC: settings.load_balancers,
                 Feature.TARGETS: settings.target_groups or settings.pairs,
                 Feature.PAIRS: settings.pairs,

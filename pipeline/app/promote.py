@@ -10,6 +10,7 @@ from pipeline.app.bake import known_images
 from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
+from pipeline.app.environment.once import require_known_ends
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
@@ -213,6 +214,7 @@ class Promotion:
 
     def _prepare(self, document: Environment) -> Prepared:
         """Check and plan without changing anything."""
+        require_known_ends(self._reader, self.image.id)
         deployment = self._deployment(document)
         survey = Survey(reader=self._reader, request=self.request, image=self.image, kind=self.kind)
         facts, proposal = survey.facts(document, deployment.green)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from pipeline.config.basis import LIST, Duration, Pause, Table
+from pipeline.config.basis import LIST, Duration, Pause
+from pipeline.config.hooks import HookList
 from pipeline.config.pausing import EnvironmentPauseSettings, PauseSettings
 from pipeline.config.probe import EnvironmentProbeSettings, ProbeSettings
 from pipeline.config.traffic import Steps
-from pipeline.core.state.deployment import Hook, Policy
+from pipeline.core.state.deployment import Policy
 from pipeline.core.state.strategy import Strategy
 from pipeline.core.validation import deployment_values, values
 
@@ -18,20 +19,6 @@ LONGEST_WINDOW: Final = 10
 """The document keeps the inputs of as many earlier releases."""
 
 
-def _has_program(words: tuple[str, ...]) -> tuple[str, ...]:
-    if not words[0]:
-        raise ValueError('is empty: write a list such as ["./smoke.sh", "--fast"]')
-    return words
-
-
-_Word = Annotated[str, AfterValidator(deployment_values.check_argument)]
-_Command = Annotated[
-    tuple[_Word, ...],
-    LIST,
-    BeforeValidator(deployment_values.check_command),
-    AfterValidator(_has_program),
-    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-]
 _Phase = Annotated[str, AfterValidator(deployment_values.check_phase)]
 _Deadlines = Annotated[
     Mapping[_Phase, Duration],
@@ -57,23 +44,6 @@ _Keep = Annotated[
 
 
 _Window = Annotated[int, Field(ge=0, le=LONGEST_WINDOW)]
-
-
-class HookSettings(Table):
-    """A program that must exit with 0 before the release receives traffic."""
-
-    command: _Command = Field(
-        description="The program and its arguments, as a list; no shell is involved.",
-        examples=[["./smoke.sh", "--fast"]],
-    )
-    timeout: Duration = Field(
-        default=300.0,
-        json_schema_extra={"default": "5m"},
-        description="The time limit of the program.",
-    )
-
-
-_Hooks = Annotated[tuple[HookSettings, ...], LIST]
 
 
 class EnvironmentPromoteSettings(EnvironmentPauseSettings):
@@ -110,7 +80,7 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
         default=None, ge=50, le=100, description="Override promote.min_healthy."
     )
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
-    verify: _Hooks | None = Field(default=None, description="Replace promote.verify.")
+    hooks: HookList | None = Field(default=None, description="Replace promote.hooks.")
     probe: EnvironmentProbeSettings = Field(
         default=EnvironmentProbeSettings(), description="Overrides of [promote.probe]."
     )
@@ -177,9 +147,8 @@ class PromoteSettings(PauseSettings):
     alarms: _Alarms = Field(
         default=(), description="CloudWatch alarms that roll back the deployment, by name."
     )
-    verify: _Hooks = Field(
-        default=(),
-        description="Programs that must exit with 0 before the release receives traffic.",
+    hooks: HookList = Field(
+        default=(), description="Programs that run at points of each deployment."
     )
     probe: ProbeSettings = Field(
         default=ProbeSettings(),
@@ -214,7 +183,7 @@ class PromoteSettings(PauseSettings):
             keep=deployment_values.read_keep(self.keep_previous),
             deadline=self.deadline,
             deadlines={**paused, **self.deadlines},
-            verify=tuple(Hook(command=each.command, timeout=each.timeout) for each in self.verify),
+            hooks=tuple(each.hook for each in self.hooks),
             alarms=self.alarms,
             probe=self.probe.probe,
             patience=self.capacity_timeout,

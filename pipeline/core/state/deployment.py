@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.pairs import Pair
+from pipeline.core.hooks.hook import Hook
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.pausing.pause import NO_ACTOR, NO_PAUSES, Actor, Decision, Pause, PausePolicy
 from pipeline.core.probe.settings import Probe
@@ -43,14 +44,6 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Hook:
-    """A command that must exit with 0 before a release receives traffic; `timeout` in seconds."""
-
-    command: tuple[str, ...]
-    timeout: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Delays:
     """How long load balancers need by their own settings, the longest of all, in seconds.
 
@@ -82,7 +75,7 @@ class Policy:
     keep: float | None = 0.0
     deadline: float = 900.0
     deadlines: Mapping[str, float] = field(default_factory=lambda: NO_ITEMS)
-    verify: tuple[Hook, ...] = ()
+    hooks: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
     probe: Probe | None = None
     patience: float = 300.0
@@ -162,7 +155,8 @@ class Outcome:
 
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
     why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
-    of the error that `reason` or, if there is one, `rollback_error` describes.
+    of the error that `reason` or, if there is one, `rollback_error` describes. `hook_errors` are
+    those of hooks that ran when the outcome was decided.
     """
 
     result: Result
@@ -172,6 +166,7 @@ class Outcome:
     rollback_error: str = ""
     evidence: str = ""
     remedy: str = ""
+    hook_errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

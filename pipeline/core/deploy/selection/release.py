@@ -14,7 +14,6 @@ from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image, ImageStatus
-from pipeline.core.state.deployment import Deployment, Place
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.inputs import SIZES, Inputs, names_of
 from pipeline.core.state.release import Release, Size
@@ -280,22 +279,3 @@ def _no_target(document: Environment, why: str) -> RefusedError:
     name = document.environment
     remedy = f"{commands.history(name)}; or promote an image of: {commands.images()}"
     return RefusedError(f"rollback of {name}", f"no release to roll back to: {why}", remedy)
-
-
-def hook_facts(
-    deployment: Deployment, place: Place, group: str, addresses: Sequence[str]
-) -> dict[str, str]:
-    """Return the environment variables of verify hooks."""
-    facts = {
-        "APP": place.app,
-        "ENVIRONMENT": place.environment,
-        "REGION": place.region,
-        "DEPLOYMENT": deployment.id,
-        "RELEASE": deployment.green,
-        "PREVIOUS_RELEASE": deployment.blue,
-        "IMAGE": deployment.image,
-        "VERSION": deployment.version,
-        "GROUP": group,
-        "ADDRESSES": " ".join(addresses),
-    }
-    return {f"AMI_PIPELINE_{name}": value for name, value in facts.items()}
