@@ -113,6 +113,7 @@ class ScopeReader:
             found: Mapping[Feature, object] = {
                 Feature.ADOPTED: each.adopted,
                 Feature.ALARMS: self._settings.promote_for(each.name).alarms,
+                Feature.ANALYSIS: self._settings.promote_for(each.name).analysis.enabled,
                 Feature.VERIFY: self._settings.promote_for(each.name).verify,
                 Feature.CLASSIC: settings.load_balancers,
                 Feature.TARGETS: settings.target_groups,

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from pipeline.config.analysis import AnalysisSettings, EnvironmentAnalysisSettings
 from pipeline.config.basis import LIST, Duration, Pause, Table
 from pipeline.config.probe import EnvironmentProbeSettings, ProbeSettings
 from pipeline.config.traffic import Steps
@@ -102,6 +103,9 @@ class EnvironmentPromoteSettings(Table):
     probe: EnvironmentProbeSettings = Field(
         default=EnvironmentProbeSettings(), description="Overrides of [promote.probe]."
     )
+    analysis: EnvironmentAnalysisSettings = Field(
+        default=EnvironmentAnalysisSettings(), description="Overrides of [promote.analysis]."
+    )
 
 
 class PromoteSettings(Table):
@@ -163,6 +167,9 @@ class PromoteSettings(Table):
         default=ProbeSettings(),
         description="Requests that the pipeline sends during a deployment.",
     )
+    analysis: AnalysisSettings = Field(
+        default=AnalysisSettings(), description="Metrics that are compared during a deployment."
+    )
 
     def with_overrides(self, over: EnvironmentPromoteSettings) -> "PromoteSettings":
         """Return these settings with the overrides of an environment; deadlines merge by phase."""
@@ -171,6 +178,7 @@ class PromoteSettings(Table):
         merged = {
             "deadlines": {**self.deadlines, **over.deadlines},
             "probe": self.probe.with_overrides(over.probe),
+            "analysis": self.analysis.with_overrides(over.analysis),
         }
         return self.model_copy(update={**given, **merged})
 
@@ -195,6 +203,7 @@ class PromoteSettings(Table):
             verify=tuple(Hook(command=each.command, timeout=each.timeout) for each in self.verify),
             alarms=self.alarms,
             probe=self.probe.probe,
+            analysis=self.analysis.analysis,
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,
             overlap=self.overlap,

@@ -91,6 +91,7 @@ def _policy(preview: PlanPreview, width: int) -> list[str]:
         ("hooks", "; ".join(hooks)),
         ("alarms", one_line(", ".join(policy.alarms))),
         ("probe", _probe(preview)),
+        ("analysis", _analysis(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
 
@@ -104,6 +105,15 @@ def _probe(preview: PlanPreview) -> str:
     if deployment.kind is Kind.ROLLBACK:
         begins = "only counted, because this is a rollback"
     return one_line(f"{probe.describe()}; {begins}")
+
+
+def _analysis(preview: PlanPreview) -> str:
+    """Return what is compared, and in which phases."""
+    analysis = preview.policy.analysis
+    if analysis is None or preview.deployment.kind is Kind.ROLLBACK:
+        return ""
+    names = [each.name for each in preview.phases if preview.policy.pause(each.name)]
+    return one_line(f"in {', '.join(names)}: {analysis.describe()}") if names else ""
 
 
 def _inputs(changes: Sequence[InputChange], width: int) -> list[str]:
@@ -176,6 +186,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         "inputs": inputs_document(preview.inputs),
         "detach": [each.name for each in deployment.detach],
         "probe": preview.policy.probe.url if preview.policy.probe else None,
+        "analysis": _analysis(preview) or None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
         "findings": [

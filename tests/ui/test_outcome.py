@@ -237,6 +237,7 @@ def test_the_document_contains_every_fact() -> None:
         "evidence": ".ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt",
         "remedy": None,
         "probe": None,
+        "analysis": [],
         "adopted": None,
         "phases": [
             {"name": "launch", "seconds": 72.0, "failure": None},

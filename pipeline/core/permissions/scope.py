@@ -40,6 +40,7 @@ class Feature(StrEnum):
 
     ADOPTED = "an adopted group"
     ALARMS = "promote.alarms"
+    ANALYSIS = "promote.analysis"
     VERIFY = "promote.verify"
     CLASSIC = "load_balancers"
     TARGETS = "target_groups"

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from pipeline.core.analysis.policy import Analysis
+from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.pairs import Pair
 from pipeline.core.image import NO_ITEMS
@@ -82,6 +84,7 @@ class Policy:
     verify: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
     probe: Probe | None = None
+    analysis: Analysis | None = None
     patience: float = 300.0
     waits_for_slow_start: bool = True
     overlap: bool = True
@@ -181,6 +184,7 @@ class Deployment:
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
+    `analysis` has the judgments of the phases that were analyzed.
     """
 
     id: str
@@ -203,6 +207,7 @@ class Deployment:
     adopted: AdoptedGroup | None = None
     worker: bool = False
     probe: ProbeTotals | None = None
+    analysis: tuple[PhaseAnalysis, ...] = ()
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""
