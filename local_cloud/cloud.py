@@ -17,6 +17,7 @@ from typing import Any
 from local_cloud.behaviors import Answers, Behaviors, BehaviorTarget
 from local_cloud.instances.machine import InstanceHost, InstanceSpec, Machine
 from local_cloud.instances.network import Network
+from local_cloud.instances.remote_command import RemoteCommand
 from local_cloud.metrics.collector import Collector
 from local_cloud.permissions.roles import Roles
 from local_cloud.published_images import PublishedImage
@@ -171,6 +172,24 @@ class Cloud:
         """Return the console output of an instance; without `latest`, that of some minutes ago."""
         machine = self.machines.get(instance)
         return machine.output(latest=latest) if machine else b""
+
+    def send(self, instance: str, command: RemoteCommand) -> None:
+        """Run a command in an instance, now or once its agent is there."""
+
+        def run() -> None:
+            if machine := self.machines.get(instance):
+                self._run(command.run(machine, self.host.clock))
+
+        self.loop.call_soon_threadsafe(run)
+
+    def cancel(self, command: RemoteCommand) -> None:
+        """End a command that was sent."""
+        self.loop.call_soon_threadsafe(command.cancel)
+
+    def has_agent(self, instance: str) -> bool:
+        """Return True if an instance has booted once, and has processes."""
+        machine = self.machines.get(instance)
+        return machine is not None and machine.has_agent
 
     def has_booted(self, instance: str) -> bool:
         """Return True if an instance has booted."""

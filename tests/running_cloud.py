@@ -30,6 +30,7 @@ T = TypeVar("T")
 BASE_IMAGE_OWNER = "amazon"
 BASE_IMAGE_NAME = "al2023-ami-2023.*-kernel-6.1-x86_64"
 WITHIN = 30.0
+MANAGED_NODES = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +83,16 @@ class Cloud:
         found = self.aws("ec2").describe_instances(InstanceIds=[instance])
         described: dict[str, Any] = found["Reservations"][0]["Instances"][0]
         return described
+
+    def managed_profile(self, name: str = "managed-nodes") -> str:
+        """Return an instance profile with which SSM Agent may report; make it at the first call."""
+        iam = self.aws("iam")
+        if all(each["RoleName"] != name for each in iam.list_roles()["Roles"]):
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+            iam.attach_role_policy(RoleName=name, PolicyArn=MANAGED_NODES)
+            iam.create_instance_profile(InstanceProfileName=name)
+            iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+        return name
 
     def console(self, instance: str) -> str:
         """Return the console output of an instance."""

@@ -49,7 +49,8 @@ def ignore(_: Result) -> None:
 class Load:
     """Requests to one URL, `rate` per second, until it is stopped.
 
-    If `versions`, each response must name the version that sent it. `on_failure` is called for each
+    If `versions`, each response must name the version that sent it. Without `keep_alive`, each
+    request has a connection of its own. `on_failure` is called for each
     failed request at once.
     """
 
@@ -57,6 +58,7 @@ class Load:
     rate: float = 50.0
     timeout: float = 30.0
     versions: bool = False
+    keep_alive: bool = True
     on_failure: Callable[[Result], None] = ignore
     results: list[Result] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -79,7 +81,7 @@ class Load:
         self._stop.set()
 
     async def _send(self) -> None:
-        limit = aiohttp.TCPConnector(limit=0)
+        limit = aiohttp.TCPConnector(limit=0, force_close=not self.keep_alive)
         timeout = aiohttp.ClientTimeout(total=self.timeout)
         async with aiohttp.ClientSession(connector=limit, timeout=timeout) as session:
             began, sent = time.monotonic(), 0

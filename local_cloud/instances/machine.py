@@ -325,6 +325,11 @@ class Machine:
                 left or self.enclosure.members()
             )  # a scan of all processes may miss one, so scan again
 
+    @property
+    def has_agent(self) -> bool:
+        """True if SSM Agent has started once; a hollow instance has none."""
+        return self._boots > 0
+
     async def stop(self) -> None:
         """Halt and reach `stopped`."""
         await self.halt()

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_cloud.balancers.sync import BalancerSync
 from local_cloud.cloud import Cloud
-from local_cloud.patches import after, quotas, s3, ssm, sts, unanswered
+from local_cloud.patches import after, iam, quotas, s3, sts, unanswered
 from local_cloud.patches.autoscaling import (
     activities,
     described,
@@ -43,6 +43,7 @@ from local_cloud.patches.ec2 import (
 from local_cloud.patches.elb import classic, classic_members, elbv2, elbv2_targets
 from local_cloud.patches.elb import described as elb_described
 from local_cloud.patches.patching import Patch, Undo, apply, cache_method_names, patches_of
+from local_cloud.patches.ssm import commands, managed_nodes, parameters
 
 # Of two patches of one method the later wraps the earlier.
 MODULES = (
@@ -78,8 +79,11 @@ MODULES = (
     windows,
     ec2_described,
     elb_described,
+    iam,
     s3,
-    ssm,
+    parameters,
+    managed_nodes,
+    commands,
     sts,
     dry_run,
     quotas,

@@ -25,14 +25,14 @@ NAMED = {
     ("kms", "alias"): (("AliasName",), ""),
     ("kms", "key"): (("KeyId", "TargetKeyId"), "key/"),
     ("ssm", "document"): (("DocumentName", "Name"), "document/"),
-    ("ssm", "instance"): (("Target",), "instance/"),
+    ("ssm", "instance"): (("InstanceIds", "Target"), "instance/"),
     ("ssm", "parameter"): (("Name", "Names", "Path"), "parameter/"),
     ("ssm", "session"): (("SessionId",), "session/"),
     ("sts", "role"): (("RoleArn",), "role/"),
 }
 GLOBAL = {"iam", "sts"}
-PUBLIC = "/aws/service/"
-"""The public parameters belong to no account (Systems Manager User Guide)."""
+PUBLIC = ("/aws/service/", "AWS-", "Amazon-")
+"""The parameters and documents of AWS belong to no account (Systems Manager User Guide)."""
 PASSED_TO = {"AddRoleToInstanceProfile": "ec2"}
 
 
@@ -41,6 +41,9 @@ def questions(facts: CallFacts) -> Iterator[Question]:
     if facts.name == "kms:ReEncrypt":
         yield from of_re_encryption(facts)
         return
+    if facts.name == "ssm:SendCommand":
+        yield from of_command(facts)
+        return
     wanted = tags(facts.parameters.get("Tags"))
     found = [arn for kind in facts.types for arn in arns(facts, kind)]
     for resource in found or ["*"]:
@@ -48,6 +51,21 @@ def questions(facts: CallFacts) -> Iterator[Question]:
     if service := PASSED_TO.get(facts.action):
         for name in named(facts.parameters, "RoleName"):
             yield facts.pass_role(f"arn:aws:iam::{ACCOUNT}:role/{name}", service)
+
+
+def of_command(facts: CallFacts) -> Iterator[Question]:
+    """Yield the permissions for the document of a command and for each of its nodes.
+
+    Their tags are ssm:resourceTag (Systems Manager User Guide, "Restricting Run Command access
+    based on tags"). Nodes that Targets choose are judged as all instances, without tags.
+    """
+    for document in arns(facts, ResourceType(name="document", is_new=False, is_required=True)):
+        yield facts.question(document)
+    for name in named(facts.parameters, "InstanceIds") or ["*"]:
+        node = arn(facts, "instance", "instance/", name)
+        tagged = facts.models.tags(node)
+        context = {f"ssm:resourcetag/{key.lower()}": (value,) for key, value in tagged.items()}
+        yield facts.question(node, context=context)
 
 
 def of_re_encryption(facts: CallFacts) -> Iterator[Question]:
@@ -77,5 +95,5 @@ def arn(facts: CallFacts, kind: str, prefix: str, name: str) -> str:
         return known
     if kind == "instance":
         return facts.arn(f"{prefix}{name}", service="ec2")
-    owner = "" if name.startswith(PUBLIC) else ACCOUNT
+    owner = "" if facts.service == "ssm" and name.startswith(PUBLIC) else ACCOUNT
     return facts.arn(f"{prefix}{name.removeprefix('/')}", account=owner)

@@ -10,9 +10,11 @@ import getpass
 import os
 import socket
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pipeline.core.ci import ci_actor
+from pipeline.core.pausing.pause import AWS, Actor
 from pipeline.core.state.deployment import Runner
 from pipeline.core.state.environment import Lease
 
@@ -32,6 +34,14 @@ def runner(environ: Mapping[str, str]) -> Runner:
         pid=os.getpid(),
         run=printable(_run(environ)),
     )
+
+
+def actor_of(environ: Mapping[str, str], arn: Callable[[], str]) -> Actor:
+    """Return the person of this run: the CI job's user, else the ARN of the credentials."""
+    system, name = ci_actor(environ)
+    if name:
+        return Actor(system=system, name=printable(name))
+    return Actor(system=AWS, name=printable(arn()))
 
 
 def printable(text: str) -> str:

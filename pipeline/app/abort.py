@@ -1,10 +1,11 @@
-"""Abort: undo an interrupted deployment, or delete the groups that --keep-failed kept."""
+"""Abort: undo a paused or interrupted deployment, or delete the groups that --keep-failed kept."""
 
 from __future__ import annotations
 
 from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted, finish
 from pipeline.app.environment.leased import delete_groups
+from pipeline.app.environment.paused import abort_paused
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.recover import nothing_in_flight
@@ -15,16 +16,20 @@ from pipeline.core.state.deployment import Deployment, Kind
 from pipeline.core.state.environment import Environment
 
 
-def abort(app: Application, environment: str) -> Deployment:
+def abort(app: Application, environment: str, reason: str = "") -> Deployment:
     """Undo the deployment in flight, or delete the failed groups that were kept.
+
+    `reason` is recorded with the end of a pause.
 
     Raises RefusedError if there is neither, or if it is too late to undo the deployment.
     """
-    options = SessionOptions(command="abort", interrupted=Interrupted.LEAVE)
+    options = SessionOptions(command="abort", interrupted=Interrupted.LEAVE, ends_pause=True)
     session = EnvironmentSession.begin(app, environment, options, require_abortable)
     with session.lease() as leased:
         document = leased.document()
         require_abortable(session.reader, document)
+        if document.deployment and document.deployment.pause:
+            return abort_paused(leased, reason)
         if document.deployment:
             require_before_retirement(document)
             return finish(leased, back=True)

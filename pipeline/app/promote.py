@@ -17,12 +17,12 @@ from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.survey import Survey
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
-from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.phase import Manner, Phase
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
+from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged, pauses_of
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import (
+    first_size,
     image_of,
     minimum_after,
     new_release,
@@ -33,6 +33,7 @@ from pipeline.core.deploy.selection.release import (
     skipped,
 )
 from pipeline.core.deploy.selection.versions import beside, choose_images, image_named, is_version
+from pipeline.core.deploy.sizes.limits import limits_of
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
@@ -42,9 +43,11 @@ from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
+from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.inputs import InputChange, input_changes
+from pipeline.core.state.strategy import Step
 from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
 from pipeline.core.terraform.program import TERRAFORM, change_of, replace_provider
 
@@ -67,6 +70,7 @@ def promote(
         interrupted=interrupted,
         finish_first=True,
         change_program=request.change_program,
+        wait=request.wait,
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
@@ -222,13 +226,20 @@ class Promotion:
         green = self._new_release(document, deployment, facts, blue, lost)
         before = limits_of(blue) if blue else None
         deployment = replace(deployment, minimum=green.minimum, before=before)
+        if facts.probe_failure:
+            deployment = replace(deployment, probe=ProbeTotals(ignored=True))
         plan = self._plan(reconciler, document, green)
         reconciler.prepared = plan
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))
         found = (*found, *self._reported(self._change_of_program(document)))
+        how = replace(reconciler.manner, steps=self._steps)
+        phases = self._phases(document, deployment, how)
+        if self.kind is not Kind.ROLLBACK:  # which never waits for a person
+            pauses = pauses_of(phases, reconciler.policy, self.request)
+            deployment = replace(deployment, pause_before=pauses)
         preview = PlanPreview(
             deployment=deployment,
-            phases=self._phases(document, deployment, reconciler.manner),
+            phases=phases,
             policy=reconciler.policy,
             findings=found,
             plan=plan,
@@ -269,12 +280,17 @@ class Promotion:
         return new_release(
             document,
             self.image,
-            size_beside(size, blue, changed),
+            first_size(size_beside(size, blue, changed), self._steps, blue),
             minimum=minimum_after(size, blue, changed),
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
             inputs=self._reader.inputs(),
         )
+
+    @property
+    def _steps(self) -> tuple[Step, ...]:
+        """The steps of a canary; a rollback has none, because its image has served before."""
+        return () if self.kind is Kind.ROLLBACK else self._reader.policy.steps
 
     def _changed(self, document: Environment, green: ReleaseRecord) -> tuple[InputChange, ...]:
         blue = document.releases.get(document.serving)

@@ -27,7 +27,13 @@ REMEMBERED = 50
 """How many deployments are searched for the one that put the serving release into service."""
 
 
-def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Deployment | Unchanged:
+def rebuild(
+    app: Application,
+    options: Options,
+    *,
+    recovers: bool = True,
+    pause_before: tuple[str, ...] = (),
+) -> Deployment | Unchanged:
     """Bake if an input changed, promote if another image serves; return how it ended.
 
     It asks for no confirmation. Raises RefusedError if a person decided what serves: by a
@@ -54,7 +60,7 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
         return retire_failed(session) or unchanged
     again = commands.promote(options.environment, image.id, allow_quarantined=True)
     require_promotable(image, allow_quarantined=False, again=again)
-    return promote_rebuilt(session, before, image)
+    return promote_rebuilt(session, before, image, pause_before)
 
 
 def serving_image(reader: EnvironmentReader, document: Environment) -> Image:
@@ -71,7 +77,10 @@ def require_not_rolled_back(reader: EnvironmentReader, document: Environment) ->
 
 
 def promote_rebuilt(
-    session: EnvironmentSession, before: Environment, image: Image
+    session: EnvironmentSession,
+    before: Environment,
+    image: Image,
+    pause_before: tuple[str, ...] = (),
 ) -> Deployment | Unchanged:
     """Promote the baked image, unless a person decided otherwise since `before` was read."""
     reader = session.reader
@@ -80,7 +89,7 @@ def promote_rebuilt(
             return unchanged  # The interrupted deployment that was just finished promoted it.
         history = reader.deployments.history(reader.environment, REMEMBERED)
         require_unchanged(before, leased.document(), image, history)
-        request = PromoteRequest(environment=reader.environment)
+        request = PromoteRequest(environment=reader.environment, pause_before=pause_before)
         promotion = Promotion(leased=leased, request=request, image=image, kind=Kind.REBUILD)
         done = promotion.run(lambda _: True)
     assert isinstance(done, Deployment)  # noqa: S101 - the confirmation is always yes

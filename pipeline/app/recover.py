@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted, finish
+from pipeline.app.environment.paused import is_over
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
@@ -12,13 +13,28 @@ from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
 
 
+def recover_expired(app: Application, environment: str) -> Deployment | None:
+    """End a pause whose time is over as it says; None if there is none."""
+    return recover(app, environment) if _is_expired(app, environment) else None
+
+
 def recover(app: Application, environment: str) -> Deployment:
     """Finish or undo the deployment in flight; raises RefusedError if there is none."""
     options = SessionOptions(command="recover", interrupted=Interrupted.LEAVE)
     session = EnvironmentSession.begin(app, environment, options, require_in_flight)
     with session.lease() as leased:
+        if leased.finished:
+            return leased.finished  # The time of its pause was over.
         require_in_flight(session.reader, leased.document())
         return finish(leased)
+
+
+def _is_expired(app: Application, environment: str) -> bool:
+    reader = EnvironmentReader(app=app, environment=environment)
+    reader.require_known()
+    deployment = reader.document().deployment
+    pause = deployment.pause if deployment else None
+    return pause is not None and is_over(reader, pause)
 
 
 def require_in_flight(reader: EnvironmentReader, document: Environment) -> None:

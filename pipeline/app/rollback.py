@@ -17,7 +17,6 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
-from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.plan import (
     Confirm,
     PlanPreview,
@@ -40,6 +39,7 @@ from pipeline.core.deploy.selection.versions import (
     is_version,
     release_named,
 )
+from pipeline.core.deploy.sizes.limits import limits_of
 from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message

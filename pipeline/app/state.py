@@ -9,6 +9,7 @@ from pipeline.adapters.store.document_versions import Archive
 from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted
 from pipeline.app.environment.lease import EnvironmentLease
+from pipeline.app.environment.paused import require_not_paused
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.environment.unrecorded import newest_record, rebuilding
@@ -32,13 +33,16 @@ def restore(
 
     It takes no lease, because the lease is a field of the document. Instead it replaces exactly
     the version that it compared, and raises the epoch, so that no paused run continues after it.
-    Raises RefusedError if there is nothing to restore or the document changed meanwhile, and
-    LeaseHeldError if a run holds the lease.
+    Raises RefusedError if there is nothing to restore, the document changed meanwhile or a
+    deployment is paused, and LeaseHeldError if a run holds the lease.
     """
     app.settings.environment(environment)
     reader = EnvironmentReader(app=app, environment=environment)
     found = _archive(reader).restoration(reader.key, number)
     _require_no_holder(reader, found.versions)
+    current = found.versions.current
+    if current and current.environment:
+        require_not_paused(reader, current.environment, Interrupted.REFUSE)
     with app.interrupts.heard():
         if not confirm(found):
             return None

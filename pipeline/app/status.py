@@ -55,6 +55,7 @@ class StatusReader:
             absent=absent,
             rollback=rollback_option(document, history, now, missing, images),
             running=is_running(document, now, process=_process_exists(document)),
+            is_overdue=_is_overdue(document, now),
             images=images,
             changed=changed,
             problem=problem,
@@ -96,6 +97,12 @@ class StatusReader:
             return self.reader.changed_inputs(document), ""
         except PipelineError as error:
             return (), f"{error.where}: {error.what}; {error.remedy}"
+
+
+def _is_overdue(document: Environment, now: datetime) -> bool:
+    """Return True if the time of a pause is over."""
+    pause = document.deployment.pause if document.deployment else None
+    return pause is not None and pause.is_over(now)
 
 
 def _process_exists(document: Environment) -> bool | None:

@@ -34,6 +34,7 @@ class Survey:
         """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
         from pipeline.adapters.aws.balancing.balancer_settings import describe
         from pipeline.adapters.aws.preflight.reader import PreflightReader
+        from pipeline.app.environment.signals import probe_check
         from pipeline.app.permission_check import PermissionCheck
 
         reader = self.reader
@@ -46,6 +47,8 @@ class Survey:
             lambda balancers: describe(reader.clients, region, balancers),
             checks=[reader.terraform(document).program, *self._analysis(document, green)],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
+            # A rollback only counts: it must not wait for the answers of a release that fails.
+            probe=None if self.kind is Kind.ROLLBACK else probe_check(reader),
             permissions=PermissionCheck.of(reader),
         )
         facts = survey.facts(proposal)
@@ -85,6 +88,7 @@ class Survey:
             kind=self.kind,
             detach=self.request.detach,
             overlap=reader.policy.overlap,
+            probe_url=reader.policy.probe.url if reader.policy.probe else "",
         )
         if lost is None:
             return proposal

@@ -96,24 +96,23 @@ def _discard_stdout() -> None:
 pass_context = click.make_pass_decorator(Context)
 
 
-class Checked(click.ParamType[str]):
+class Checked(click.ParamType[Any]):
     """An option's type that a function of `core.validation` checks; a bad value is exit 2."""
 
     def __init__(self, name: str, rule: str) -> None:
         self.name = name
         self._rule = rule
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the value, or fail naming the option."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what the function makes of the value, or fail naming the option."""
         from pipeline.core.validation import deployment_values, terraform_values, values
 
         homes = (values, deployment_values, terraform_values)
         rule = next(getattr(home, self._rule) for home in homes if hasattr(home, self._rule))
         try:
-            checked: str = rule(str(value))
+            return rule(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        return checked
 
 
 @contextmanager

@@ -38,8 +38,9 @@ _COMMANDS = {
     "rebuild": "Bake and promote if an input changed (nightly).",
     "status": "Show the serving release and the deployment in flight.",
     "history": "List the deployments of an environment.",
-    "recover": "Resume or undo an interrupted deployment.",
-    "abort": "Undo an interrupted deployment.",
+    "resume": "Continue a paused deployment.",
+    "recover": "Finish or undo an interrupted deployment.",
+    "abort": "Undo a paused or interrupted deployment.",
     "destroy": "Delete the groups of an environment.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show, restore or rebuild an environment's document.",
@@ -53,8 +54,11 @@ _COMMANDS = {
     "local-cloud": "Run the local cloud: AWS on this machine.",
 }
 """Each command with its summary; it is defined in the module of its name."""
-_HOUSEKEEPING = ("prune", "destroy", "completion")
-"""Commands whose modules are in the package `housekeeping`."""
+_PACKAGES = {
+    **dict.fromkeys(("prune", "destroy", "completion"), "housekeeping"),
+    **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
+}
+"""The packages of the commands whose modules are in one."""
 
 
 def _with_globals(command: click.Command) -> click.Command:
@@ -98,8 +102,8 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        package = "pipeline.cli.housekeeping" if cmd_name in _HOUSEKEEPING else "pipeline.cli"
-        command: click.Command = getattr(importlib.import_module(f"{package}.{name}"), name)
+        path = ".".join(filter(None, ("pipeline.cli", _PACKAGES.get(cmd_name, ""), name)))
+        command: click.Command = getattr(importlib.import_module(path), name)
         return _with_globals(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
@@ -130,7 +134,7 @@ class _LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, or nothing to do; 1 internal error; 2 usage or configuration; "
     "3 refused, nothing changed; 4 failed, everything restored; 5 needs attention; "
-    "6 another run holds the lease; 130 interrupted.",
+    "6 another run holds the lease; 7 paused; 130 interrupted.",
 )
 @click.option(
     "--config",

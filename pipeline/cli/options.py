@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.completion.candidates import complete_environment
+from pipeline.cli.completion.candidates import complete_environment, complete_phase
 from pipeline.cli.context import Checked
 
 environment_option = click.option(
@@ -54,6 +54,29 @@ version_option = click.option(
     type=Checked("version", "check_version"),
     metavar="VERSION",
     help="Bake this version (default: git describe).",
+)
+pause_option = click.option(
+    "--pause-before",
+    multiple=True,
+    type=Checked("phase", "check_pausable"),
+    shell_complete=complete_phase,
+    metavar="PHASE",
+    help="Pause before this phase (repeatable).",
+)
+wait_option = click.option(
+    "--wait",
+    is_flag=False,
+    flag_value="720h",
+    type=Checked("duration", "check_wait"),
+    metavar="[DURATION]",
+    help="Wait while another run holds the lease.",
+)
+reason_option = click.option(
+    "--reason",
+    default="",
+    type=Checked("reason", "check_reason"),
+    metavar="TEXT",
+    help="Record why the pause ends.",
 )
 detach_option = click.option(
     "--detach",

@@ -14,8 +14,10 @@ from pipeline.cli.options import (
     detach_option,
     dotenv_option,
     environment_option,
+    pause_option,
     plan_option,
     recover_option,
+    wait_option,
     yes_option,
 )
 from pipeline.cli.result import ResultOptions, print_result
@@ -56,6 +58,8 @@ from pipeline.cli.result import ResultOptions, print_result
     help="Change from Terraform to OpenTofu, or back.",
 )
 @detach_option
+@pause_option
+@wait_option
 @recover_option
 @dotenv_option
 @pass_context

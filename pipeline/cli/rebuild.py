@@ -7,18 +7,31 @@ from pathlib import Path
 import click
 
 from pipeline.cli.context import Context, application, pass_context
-from pipeline.cli.options import dotenv_option, environment_option, recover_option, version_option
+from pipeline.cli.options import (
+    dotenv_option,
+    environment_option,
+    pause_option,
+    recover_option,
+    version_option,
+)
 from pipeline.cli.result import ResultOptions, print_result
 
 
 @click.command()
 @environment_option
 @version_option
+@pause_option
 @recover_option
 @dotenv_option
 @pass_context
 def rebuild(
-    context: Context, environment: str, version: str | None, *, recovers: bool, dotenv: Path | None
+    context: Context,
+    environment: str,
+    version: str | None,
+    pause_before: tuple[str, ...],
+    *,
+    recovers: bool,
+    dotenv: Path | None,
 ) -> int:
     """Bake if an input changed, then promote if another image serves.
 
@@ -35,5 +48,5 @@ def rebuild(
             version=version or "",
             rebuilds=environment,
         )
-        done = run(app, options, recovers=recovers)
+        done = run(app, options, recovers=recovers, pause_before=pause_before)
         return print_result(context, done, ResultOptions(nothing="nothing new", dotenv=dotenv))

@@ -75,6 +75,7 @@ def write_ci_outputs(done: Deployment | Unchanged, summary: str, dotenv: Path | 
 def exit_code(done: Deployment, *, undo_requested: bool) -> int:
     """Return the exit code of a deployment: 0 if and only if traffic is as requested."""
     from pipeline.core.errors import (
+        PAUSED,
         FailedError,
         InterruptedRunError,
         NeedsAttentionError,
@@ -82,18 +83,10 @@ def exit_code(done: Deployment, *, undo_requested: bool) -> int:
     )
     from pipeline.core.state.deployment import Result, result_of
 
-    interrupted = done.outcome is not None and done.outcome.interrupted
-    match result_of(done):
-        case Result.PROMOTED:
+    outcome, result = done.outcome, result_of(done)
+    if outcome and result is Result.ROLLED_BACK:
+        if undo_requested and not outcome.rollback_error:
             return 0
-        case Result.ROLLED_BACK if undo_requested and not (
-            done.outcome and done.outcome.rollback_error
-        ):
-            return 0
-        case Result.ROLLED_BACK if interrupted:
-            return InterruptedRunError.exit_code
-        case Result.ROLLED_BACK:
-            return FailedError.exit_code
-        case Result.REFUSED:
-            return RefusedError.exit_code
-    return NeedsAttentionError.exit_code
+        return InterruptedRunError.exit_code if outcome.interrupted else FailedError.exit_code
+    codes = {Result.PROMOTED: 0, Result.REFUSED: RefusedError.exit_code, Result.PAUSED: PAUSED}
+    return codes.get(result or Result.NEEDS_ATTENTION, NeedsAttentionError.exit_code)

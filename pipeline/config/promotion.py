@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from pipeline.config.analysis import AnalysisSettings, EnvironmentAnalysisSettings
 from pipeline.config.basis import LIST, Duration, Pause, Table
+from pipeline.config.pausing import EnvironmentPauseSettings, PauseSettings
 from pipeline.config.probe import EnvironmentProbeSettings, ProbeSettings
 from pipeline.config.traffic import Steps
 from pipeline.core.state.deployment import Hook, Policy
@@ -71,7 +72,7 @@ class HookSettings(Table):
 _Hooks = Annotated[tuple[HookSettings, ...], LIST]
 
 
-class EnvironmentPromoteSettings(Table):
+class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     """The settings of one environment that override [promote]."""
 
     healthy_checks: int | None = Field(
@@ -108,7 +109,7 @@ class EnvironmentPromoteSettings(Table):
     )
 
 
-class PromoteSettings(Table):
+class PromoteSettings(PauseSettings):
     """How a deployment puts an image into service; durations are in seconds."""
 
     healthy_checks: int = Field(
@@ -209,4 +210,5 @@ class PromoteSettings(Table):
             overlap=self.overlap,
             strategy=self.strategy,
             steps=tuple(each.step for each in self.steps),
+            pauses=self.pauses,
         )

@@ -170,10 +170,12 @@ def _check_promotions(document: _Table) -> Iterator[Problem]:
     """Find phases whose deadline is shorter than the pause that they wait for."""
     base = _table(document, "promote")
     yield from _check_pauses(("promote",), base, {})
+    yield from _check_approval(("promote",), base, {})
     for name, environment in _table(document, "environments").items():
         key = ("environments", name)
         over = _table({"environment": environment}, "environment", "promote")
         yield from _check_pauses((*key, "promote"), over, base)
+        yield from _check_approval((*key, "promote"), over, base)
         yield from _check_overlap(key, environment, {**base, **over}, sets=over)
         table = _table({"_": environment}, "_")
         found = check_traffic(key, table, {**base, **over}, over)
@@ -181,6 +183,20 @@ def _check_promotions(document: _Table) -> Iterator[Problem]:
             yield Problem(key=place, what=what, remedy=remedy)
         for names in ("load_balancers", "target_groups"):
             yield from _check_twice((*key, names), _list(_table({"_": environment}, "_"), names))
+
+
+def _check_approval(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
+    """Find a pause that needs another person's approval and ends without one."""
+    both = {**base, **table}
+    names = [name for name in ("on_pause_timeout", "approval") if name in table]
+    alone = both.get("on_pause_timeout") == "resume" and both.get("approval") == "another"
+    if names and alone:
+        yield Problem(
+            key=(*key, names[0]),
+            what='approval = "another" has no effect with on_pause_timeout = "resume": '
+            "a promotion would continue without approval",
+            remedy='set on_pause_timeout = "abort"',
+        )
 
 
 def _check_overlap(

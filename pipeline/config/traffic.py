@@ -52,13 +52,22 @@ class StepSettings(Table):
         default=None, description='The number of its instances, or a share of the old: "50%".'
     )
     seconds: Pause = Field(alias="for", description="How long the step lasts.")
+    pause: bool = Field(
+        default=False, description="Whether the promotion pauses at the end of the step."
+    )
 
     @property
     def step(self) -> Step:
         """Return the step of a deployment."""
         count = self.members if isinstance(self.members, int) else 0
         share = int(self.members.rstrip("%")) if isinstance(self.members, str) else 0
-        return Step(seconds=self.seconds, weight=self.weight or 0, members=count, percent=share)
+        return Step(
+            seconds=self.seconds,
+            weight=self.weight or 0,
+            members=count,
+            percent=share,
+            pause=self.pause,
+        )
 
 
 Steps = Annotated[tuple[StepSettings, ...], LIST, Field(max_length=MOST_STEPS)]

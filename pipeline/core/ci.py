@@ -24,12 +24,27 @@ VARIABLES = (
 )
 """What CI systems set in a job, by their documentation: GitHub Actions, GitLab, Buildkite,
 CircleCI, Azure Pipelines, Bitbucket, CodeBuild, Jenkins, TeamCity; `CI` by most of them."""
+_ACTORS = {
+    "GITHUB_ACTIONS": ("GitHub Actions", ("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR")),
+    "GITLAB_CI": ("GitLab", ("GITLAB_USER_LOGIN",)),
+    "BUILDKITE": ("Buildkite", ("BUILDKITE_UNBLOCKER", "BUILDKITE_BUILD_CREATOR")),
+    "CIRCLECI": ("CircleCI", ("CIRCLE_USERNAME",)),
+}
+"""What names the person of a job. GitHub's triggering actor is who ran a job again, and
+Buildkite's unblocker who released its block step; the other one began the run."""
 _NO = frozenset({"", "0", "false", "no"})
 
 
 def ci_variable(environ: Mapping[str, str]) -> str:
     """Return the variable that says that this is a CI job; empty if there is none."""
     return next((name for name in VARIABLES if environ.get(name, "").lower() not in _NO), "")
+
+
+def ci_actor(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the CI system and its user who started this job; two empty texts if unknown."""
+    system, names = _ACTORS.get(ci_variable(environ), ("", ()))
+    name = next((environ[each] for each in names if environ.get(each)), "")
+    return (system, name) if name else ("", "")
 
 
 def is_local_endpoint(environ: Mapping[str, str]) -> bool:

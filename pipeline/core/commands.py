@@ -64,8 +64,13 @@ def recover(environment: str) -> str:
     return of_environment("recover", environment)
 
 
+def resume(environment: str) -> str:
+    """Return the command that continues a paused deployment."""
+    return of_environment("resume", environment)
+
+
 def abort(environment: str) -> str:
-    """Return the command that undoes an interrupted deployment, or removes a kept failed group."""
+    """Return the command that undoes a deployment in flight, or removes a kept failed group."""
     return of_environment("abort", environment)
 
 
@@ -88,14 +93,17 @@ def promote(
     allow_quarantined: bool = False,
     allow_unhealthy: bool = False,
     detach: Sequence[str] = (),
+    pause_before: Sequence[str] = (),
 ) -> str:
     """Return the command that puts an image into service; without one, the newest good image.
 
-    `detach` are load balancers that the serving group is to leave for good.
+    `detach` are load balancers that the serving group is to leave for good, `pause_before` the
+    phases to pause before.
     """
     flags = {"--allow-quarantined": allow_quarantined, "--allow-unhealthy": allow_unhealthy}
     given = [name for name, is_set in flags.items() if is_set]
-    words = [*_option("--image", image), *given, *_detach(detach)]
+    pauses = [word for name in pause_before for word in _option("--pause-before", name)]
+    words = [*_option("--image", image), *given, *_detach(detach), *pauses]
     return of_environment("promote", environment, *words)
 
 

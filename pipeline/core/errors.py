@@ -8,7 +8,10 @@ that raises an error gives all three; only `pipeline.cli.main` catches it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+PAUSED: Final = 7
+"""The exit code of a deployment that waits for a person, which is no error."""
 
 
 class PipelineError(Exception):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pipeline.core import commands
+from pipeline.core.pausing.pause import Actor, Approval, Pause
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
 from pipeline.core.state.release import AdoptedGroup
-from pipeline.core.state.report import serves, took
+from pipeline.core.state.report import seconds_between, serves, took
 from pipeline.core.times import format_duration
 from pipeline.ui.text import one_line
 
@@ -51,7 +53,8 @@ def format_serving(deployment: Deployment) -> str:
         if deployment.worker:
             return none
         return f"{none}; its load balancers are unchanged" if unchanged else none
-    if result in {Result.REFUSED, Result.ROLLED_BACK}:
+    still = result is Result.PAUSED and name == deployment.blue
+    if still or result in {Result.REFUSED, Result.ROLLED_BACK}:
         return f"{name} still serves {place}"
     again = " again" if deployment.kind is Kind.ROLLBACK and name == deployment.green else ""
     return f"{name} serves {place}{again}"
@@ -80,10 +83,54 @@ def format_ending(deployment: Deployment) -> str:
     return text if seconds is None else f"{text} ({format_duration(seconds)})"
 
 
+def format_pause(deployment: Deployment, now: datetime | None = None) -> str:
+    """Return the pause that lasts, empty without one; times are in the zone of `now`."""
+    if deployment.pause is None:
+        return ""
+    now = now or datetime.fromisoformat(deployment.pause.since).astimezone()
+    text = deployment.pause.describe(deployment.beginner, now)
+    another = deployment.pause.approval is Approval.ANOTHER
+    return one_line(f"{text}; another person must resume it" if another else text)
+
+
+def format_ended_pause(pause: Pause) -> str:
+    """Return how a pause ended: `before drain for 2h 05m, resumed by bob (GitLab): it works`."""
+    seconds = seconds_between(pause.since, pause.ended)
+    lasted = "" if seconds is None else f" for {format_duration(seconds)}"
+    by = f" by {pause.approver}" if pause.approver.name else " because its time was over"
+    reason = f": {pause.reason}" if pause.reason else ""
+    return one_line(f"before {pause.before}{lasted}, {pause.decision}{by}{reason}")
+
+
+def format_ended_pauses(deployment: Deployment) -> str:
+    """Return how the pauses of a deployment ended, empty without any."""
+    return "; ".join(format_ended_pause(each) for each in deployment.pauses if each.decision)
+
+
+def actor_document(actor: Actor) -> dict[str, str] | None:
+    """Return a person for a program, None if unknown."""
+    return {"system": actor.system, "name": actor.name} if actor.name else None
+
+
+def pause_document(pause: Pause) -> dict[str, Any]:
+    """Return a pause for a program."""
+    return {
+        "before": pause.before,
+        "since": pause.since,
+        "until": pause.until,
+        "on_timeout": str(pause.on_timeout),
+        "approval": str(pause.approval),
+        "ended": pause.ended or None,
+        "decision": str(pause.decision) if pause.decision else None,
+        "approver": actor_document(pause.approver),
+        "reason": pause.reason or None,
+    }
+
+
 def format_failure(deployment: Deployment) -> str:
     """Return the phase and the reason of the failure, empty if there was none."""
     outcome = deployment.outcome
-    if outcome is None or not (outcome.reason or outcome.phase):
+    if outcome is None or outcome.result is Result.PAUSED or not (outcome.reason or outcome.phase):
         return ""
     failure = ": ".join(one_line(word) for word in (outcome.phase, outcome.reason) if word)
     if not outcome.rollback_error:
@@ -127,15 +174,20 @@ def next_step(deployment: Deployment) -> str:
     match outcome.result:
         case Result.PROMOTED:
             return ""
-        case Result.NEEDS_ATTENTION:
-            return commands.recover(name)
+        case Result.PAUSED | Result.NEEDS_ATTENTION:
+            return commands.resume(name) if deployment.pause else commands.recover(name)
         case Result.REFUSED:
             return f"fix the cause above, then: {_again(deployment, deployment.image)}"
-        case Result.ROLLED_BACK if outcome.rollback_error:
-            return commands.status(name)
         case Result.ROLLED_BACK:
+            if outcome.rollback_error:
+                return commands.status(name)
             without_cause = outcome.interrupted or not outcome.reason
             return _after_rollback(deployment, without_cause=without_cause)
+
+
+def to_abort(deployment: Deployment) -> str:
+    """Return the command that undoes a paused deployment, empty for another one."""
+    return commands.abort(deployment.environment) if deployment.pause else ""
 
 
 def _again(deployment: Deployment, image: str = "") -> str:

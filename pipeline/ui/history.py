@@ -27,7 +27,8 @@ def history_text(
         return f"no deployments yet\nnext: {commands.promote(environment)}"
     heading, *lines = table([_HEADINGS, *(_row(each, now) for each in newest)])
     blocks = [
-        "\n".join([line, *_details(each, width)]) for line, each in zip(lines, newest, strict=True)
+        "\n".join([line, *_details(each, now, width)])
+        for line, each in zip(lines, newest, strict=True)
     ]
     return "\n".join([heading, *blocks])
 
@@ -54,12 +55,14 @@ def _row(deployment: Deployment, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _details(deployment: Deployment, width: int) -> list[str]:
+def _details(deployment: Deployment, now: datetime, width: int) -> list[str]:
     outcome = deployment.outcome
     failed = outcome is not None and not deployment_text.succeeded(deployment)
     rows = (
         ", ".join(text for text in (deployment.image, deployment.by.run) if text),
         phases(deployment.phases),
+        f"paused {paused}" if (paused := deployment_text.format_pause(deployment, now)) else "",
+        f"paused {ended}" if (ended := deployment_text.format_ended_pauses(deployment)) else "",
         deployment_text.format_failure(deployment) if failed else "",
         f"probe: {deployment_text.format_probe(deployment)}" if deployment.probe else "",
         f"analysis: {deployment_text.format_analysis(deployment)}" if deployment.analysis else "",

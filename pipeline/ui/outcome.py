@@ -22,6 +22,8 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
     rows = [
         ("outcome", _outcome(deployment)),
         ("request", deployment_text.format_request(deployment)),
+        ("paused", deployment_text.format_pause(deployment)),
+        ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
         ("probe", deployment_text.format_probe(deployment)),
         ("analysis", deployment_text.format_analysis(deployment)),
@@ -31,11 +33,19 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
     ]
     labels = max(11, *(len(name) + 2 for name, text in rows if text))
     lines = [f"{name:<{labels}}{wrapped(text, width, labels)}" for name, text in rows if text]
-    if command := deployment_text.next_step(deployment):
-        lines.append(f"{'next':<{labels}}{command}")  # not wrapped, so that it can be pasted
-    if command := deployment_text.removal(deployment):
-        lines.append(f"{'removal':<{labels}}{command}")
+    # Not wrapped, so that they can be pasted.
+    pasted = [(name, command) for name, command in _commands(deployment) if command]
+    lines += [f"{name:<{labels}}{command}" for name, command in pasted]
     return "\n".join([deployment_text.format_serving(deployment), "", *lines])
+
+
+def _commands(deployment: Deployment) -> list[tuple[str, str]]:
+    """Return the reader's next commands; a paused deployment is resumed or undone."""
+    return [
+        ("resume" if deployment.pause else "next", deployment_text.next_step(deployment)),
+        ("abort", deployment_text.to_abort(deployment)),
+        ("removal", deployment_text.removal(deployment)),
+    ]
 
 
 def _outcome(deployment: Deployment) -> str:
@@ -46,7 +56,7 @@ def _outcome(deployment: Deployment) -> str:
 
 def _failure(deployment: Deployment) -> list[tuple[str, str]]:
     outcome = deployment.outcome
-    if outcome is None:
+    if outcome is None or outcome.result is Result.PAUSED:
         return []
     if outcome.result is Result.PROMOTED:
         return [("evidence", one_line(outcome.evidence))]
@@ -100,6 +110,8 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
             "run": deployment.by.run or None,
         },
         "phase": (outcome.phase if outcome else deployment.phase) or None,
+        "pauses": [deployment_text.pause_document(each) for each in deployment.pauses],
+        "actor": deployment_text.actor_document(deployment.actor),
         "reason": (outcome.reason if outcome else deployment.reason) or None,
         "interrupted": outcome.interrupted if outcome else False,
         "rollback_error": (outcome.rollback_error if outcome else "") or None,
@@ -142,6 +154,7 @@ def outcome_document(deployment: Deployment) -> dict[str, Any]:
     return {
         **deployment_document(deployment),
         "next": deployment_text.next_step(deployment) or None,
+        "abort": deployment_text.to_abort(deployment) or None,
     }
 
 
@@ -170,13 +183,14 @@ def step_summary(deployment: Deployment) -> str:
     rows = [
         ("outcome", _outcome(deployment)),
         ("request", deployment_text.format_request(deployment)),
+        ("paused", deployment_text.format_pause(deployment)),
+        ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
         ("probe", deployment_text.format_probe(deployment)),
         ("analysis", deployment_text.format_analysis(deployment)),
         ("deployment", deployment.id),
-        ("next", deployment_text.next_step(deployment)),
         ("adopted", deployment_text.format_adopted(deployment)),
-        ("removal", deployment_text.removal(deployment)),
+        *_commands(deployment),
     ]
     facts = "".join(f"| {name} | {_code(text)} |\n" for name, text in rows if text)
     runs = "".join(

@@ -132,7 +132,10 @@ class PlainProgress:
             return
         outcome = deployment_text.format_outcome(deployment)
         title = f"{deployment.kind} {deployment.environment}: {outcome}"
-        if deployment_text.succeeded(deployment):
+        if deployment.pause:
+            serving = deployment_text.format_serving(deployment)
+            yield github.notice(title, f"{serving}. {deployment_text.format_pause(deployment)}")
+        elif deployment_text.succeeded(deployment):
             yield github.notice(title, deployment_text.format_serving(deployment))
         else:
             failure = deployment_text.format_failure(deployment)

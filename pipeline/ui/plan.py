@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.deploy.signals.probe import url_in
+from pipeline.core.pausing.pause import Approval
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.inputs import InputChange, is_digest
 from pipeline.core.terraform.plan_guard import Plan
@@ -92,8 +94,21 @@ def _policy(preview: PlanPreview, width: int) -> list[str]:
         ("alarms", one_line(", ".join(policy.alarms))),
         ("probe", _probe(preview)),
         ("analysis", _analysis(preview)),
+        ("pauses", _pauses(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
+
+
+def _pauses(preview: PlanPreview) -> str:
+    """Return before which phases a person must continue, and until when."""
+    pauses, before = preview.policy.pauses, preview.deployment.pause_before
+    if not before:
+        return ""
+    another = " by another person" if pauses.approval is Approval.ANOTHER else ""
+    limit = format_duration(pauses.limit)
+    return f"before {', '.join(before)} until resume{another} or abort; after {limit}: " + str(
+        pauses.on_timeout
+    )
 
 
 def _probe(preview: PlanPreview) -> str:
@@ -101,7 +116,8 @@ def _probe(preview: PlanPreview) -> str:
     probe, deployment = preview.policy.probe, preview.deployment
     if probe is None:
         return ""
-    begins = "from attach" if deployment.blue else "from the end of attach"
+    phases = (each.name for each in preview.phases if url_in(each, deployment, probe))
+    begins = f"from {next(phases, 'the end')}"
     if deployment.kind is Kind.ROLLBACK:
         begins = "only counted, because this is a rollback"
     return one_line(f"{probe.describe()}; {begins}")
@@ -189,6 +205,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         "analysis": _analysis(preview) or None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
+        "pause_before": list(deployment.pause_before),
         "findings": [
             {"where": each.where, "what": each.what, "next": each.remedy}
             for each in preview.findings

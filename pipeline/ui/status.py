@@ -41,6 +41,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("adopted", _adopted(status)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
+        ("paused", _paused(status.environment.deployment, now)),
         ("reason", _reason(status.environment.deployment)),
         ("remedy", _remedy(status.environment.deployment)),
         ("lease", _lease(status, now)),
@@ -192,9 +193,15 @@ def _in_flight(status: Status, now: datetime) -> str:
     text = f"{deployment_text.format_request(deployment)}, {by}{run}, {began}"
     if deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION:
         return f"{icons.FAILED} needs attention {where}: {text}"
+    if deployment.pause:
+        return f"{icons.PENDING} paused before {one_line(deployment.pause.before)}: {text}"
     if not status.running:
         return f"{icons.FAILED} interrupted {where}: {text}"
     return f"{icons.RUNNING} {where}: {text}"
+
+
+def _paused(deployment: Deployment | None, now: datetime) -> str:
+    return deployment_text.format_pause(deployment, now) if deployment else ""
 
 
 def _reason(deployment: Deployment | None) -> str:
@@ -213,7 +220,8 @@ def _lease(status: Status, now: datetime) -> str:
     left = seconds_between(now.isoformat(), lease.expires) if lease else None
     if lease is None or not left:
         return ""
-    if status.environment.deployment is not None:
+    deployment = status.environment.deployment
+    if deployment is not None and not deployment.pause:
         recover = commands.recover(status.environment.environment)
         expiry = f"expires in {format_duration(left)} unless renewed; then: {recover}"
         return expiry if status.running else ""

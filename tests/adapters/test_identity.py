@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.identity import (
+    actor_of,
     has_exited,
     has_exited_with_children,
     printable,
     process_mark,
     runner,
 )
+from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Runner
 from pipeline.core.state.environment import Lease
 
@@ -50,6 +52,15 @@ def test_the_runner_is_the_actor_and_the_url_of_the_ci_run(
     found = runner(environ)
     assert (found.user, found.run) == (user, run)
     assert (found.host, found.pid) == (socket.gethostname(), os.getpid())
+
+
+def test_without_a_user_of_a_ci_system_the_actor_is_the_arn() -> None:
+    arn = "arn:aws:iam::123456789012:user/ann"
+    assert actor_of(GITHUB, lambda: arn) == Actor(system="AWS", name=arn)
+    job = {**GITHUB, "GITHUB_ACTIONS": "true"}
+    assert actor_of(job, lambda: pytest.fail("AWS was asked")) == Actor(
+        system="GitHub Actions", name="ann"
+    )
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from pipeline.app.rollback import roll_back
 from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Balancer
+from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange
@@ -57,6 +58,7 @@ class FakeEnvironment:
     is_worker = False
     pairs = ()
     policy = POLICY
+    actor = Actor(system="GitHub Actions", name="ann")
     store = None
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: Kind = Kind.PROMOTE) -> None:

@@ -24,6 +24,7 @@ RUNS = [
     (["promote", "-e", "staging", "--yes"], "pipeline.app.promote.promote"),
     (["rollback", "-e", "staging", "--yes"], "pipeline.app.rollback.roll_back"),
     (["rebuild", "-e", "staging"], "pipeline.app.rebuild.rebuild"),
+    (["resume", "-e", "staging"], "pipeline.app.resume.resume"),
 ]
 UNDOING = [
     (["recover", "-e", "staging"], "pipeline.app.recover.recover"),

@@ -33,6 +33,8 @@ Options:
                           an alarm is firing.
   --change-program        Change from Terraform to OpenTofu, or back.
   --detach NAME           Leave this load balancer for good (repeatable).
+  --pause-before PHASE    Pause before this phase (repeatable).
+  --wait [DURATION]       Wait while another run holds the lease.
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
   -h, --help              Show this message and exit.
@@ -69,26 +71,43 @@ Usage: ami-pipeline rebuild [OPTIONS]
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --version VERSION       Bake this version (default: git describe).
+  --pause-before PHASE    Pause before this phase (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
+  --dotenv FILE           Also write the outputs to this file, for GitLab.
+  -h, --help              Show this message and exit.
+""",
+    "resume": """\
+Usage: ami-pipeline resume [OPTIONS]
+
+  Continue a paused deployment.
+
+  It first checks that the groups are as the last phase left them, and rolls
+  back if they are not.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --reason TEXT           Record why the pause ends.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
   -h, --help              Show this message and exit.
 """,
     "recover": """\
 Usage: ami-pipeline recover [OPTIONS]
 
-  Resume or undo an interrupted deployment.
+  Finish or undo an interrupted deployment.
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --expired               Only end a pause whose time is over.
   -h, --help              Show this message and exit.
 """,
     "abort": """\
 Usage: ami-pipeline abort [OPTIONS]
 
-  Undo an interrupted deployment, or delete groups kept by --keep-failed.
+  Undo a deployment in flight, or delete groups kept by --keep-failed.
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --reason TEXT           Record why the pause ends.
   -h, --help              Show this message and exit.
 """,
     "status": """\

@@ -48,7 +48,7 @@ def test_help_lists_the_commands_and_the_exit_codes(capsys: Captured) -> None:
     assert (
         "Exit codes: 0 done, or nothing to do; 1 internal error; 2 usage or configuration; "
         "3 refused, nothing changed; 4 failed, everything restored; 5 needs attention; "
-        "6 another run holds the lease; 130 interrupted." in shown
+        "6 another run holds the lease; 7 paused; 130 interrupted." in shown
     )
 
 

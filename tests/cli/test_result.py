@@ -101,6 +101,7 @@ def test_every_outcome_has_its_exit_code(result: Result | None) -> None:
             Result.REFUSED: 3,
             Result.ROLLED_BACK: 0 if undo_requested else 130 if interrupted else 4,
             Result.NEEDS_ATTENTION: 5,
+            Result.PAUSED: 7,
         }
         code = exit_code(done, undo_requested=undo_requested)
         assert code == expected[result], (kind, interrupted, undo_requested)
@@ -123,7 +124,7 @@ def test_a_rollback_is_a_failure_unless_an_undo_was_requested(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     failed = Outcome(result=Result.ROLLED_BACK, phase="attach", reason="##[error]never healthy")
-    kind = Kind(arguments[0])
+    kind = Kind.PROMOTE if arguments[0] == "resume" else Kind(arguments[0])
     monkeypatch.setattr(runs, lambda *_, **__: replace(DONE, kind=kind, outcome=failed))
     assert run(["--output", "json", *arguments]) == code
     shown = capsys.readouterr()

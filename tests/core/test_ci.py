@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.ci import VARIABLES, ci_variable, require_lasting_state
+from pipeline.core.ci import VARIABLES, ci_actor, ci_variable, require_lasting_state
 from pipeline.core.errors import ConfigurationError
 
 GITHUB = {"CI": "true", "GITHUB_ACTIONS": "true"}
@@ -22,6 +22,28 @@ def test_a_variable_that_says_no_makes_no_job(value: str) -> None:
 
 def test_the_system_is_named_before_the_general_variable() -> None:
     assert ci_variable(GITHUB) == "GITHUB_ACTIONS"
+
+
+ACTORS = [
+    ({**GITHUB, "GITHUB_ACTOR": "ann"}, ("GitHub Actions", "ann")),
+    (
+        {**GITHUB, "GITHUB_ACTOR": "ann", "GITHUB_TRIGGERING_ACTOR": "bob"},
+        ("GitHub Actions", "bob"),
+    ),
+    ({"GITLAB_CI": "true", "GITLAB_USER_LOGIN": "ann"}, ("GitLab", "ann")),
+    (
+        {"BUILDKITE": "true", "BUILDKITE_BUILD_CREATOR": "a", "BUILDKITE_UNBLOCKER": "b"},
+        ("Buildkite", "b"),
+    ),
+    ({"CIRCLECI": "true", "CIRCLE_USERNAME": "ann"}, ("CircleCI", "ann")),
+    ({"GITHUB_ACTOR": "ann"}, ("", "")),
+    ({"GITLAB_CI": "true", "GITHUB_ACTOR": "ann"}, ("", "")),
+    ({"JENKINS_URL": "https://ci"}, ("", "")),
+]
+
+
+def test_the_person_of_a_job_is_whom_its_system_names() -> None:
+    assert [ci_actor(environ) for environ, _ in ACTORS] == [actor for _, actor in ACTORS]
 
 
 @pytest.mark.parametrize(

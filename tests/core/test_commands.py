@@ -23,6 +23,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.status: [commands.status("staging")],
     commands.history: [commands.history("staging")],
     commands.recover: [commands.recover("staging")],
+    commands.resume: [commands.resume("staging")],
     commands.abort: [commands.abort("staging")],
     commands.destroy: [
         commands.destroy("staging"),

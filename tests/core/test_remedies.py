@@ -23,7 +23,10 @@ NEEDS_A_STATE = {"recover", "abort", "promote", "rollback"}
 IN_FLIGHT = {
     "app/abort.py require_before_retirement recover",
     "app/environment/interrupted.py require_allowed recover",
+    "app/environment/paused.py require_not_paused recover",
     "app/housekeeping/destroy.py require_destroyable recover",
+    "app/resume.py require_resumable abort",
+    "app/resume.py require_resumable recover",
     "core/adoption/record.py require_undoable abort",
     "core/deploy/deletion.py _await_deletions recover",
 }

@@ -73,6 +73,7 @@ def test_each_file_calls_what_it_is_for() -> None:
         "gitlab-ci.yml": {"bake", "config", "promote", "rebuild", "rollback"},
         "plan.yml": {"config", "promote"},
         "nightly.yml": {"rebuild"},
+        "resume.yml": {"abort", "recover", "resume"},
         "rollback.yml": {"rollback", "status"},
     }
 
@@ -84,7 +85,11 @@ def test_a_workflow_takes_a_role_and_gives_the_tool_its_signals(path: Path) -> N
     roles = [step["with"] for step in steps(path) if "configure-aws" in step.get("uses", "")]
     assert roles
     assert all(int(each["role-duration-seconds"]) >= 3600 for each in roles)
-    changing = [line for line in lines(path) if re.search(r"bake|promote|rebuild|rollback", line)]
+    changing = [
+        line
+        for line in lines(path)
+        if re.search(r"bake|promote|rebuild|rollback|resume|abort", line)
+    ]
     assert all(line.startswith("exec ami-pipeline ") for line in changing)
     if path.name == "plan.yml":
         assert all(line.endswith(" --plan") for line in changing)

@@ -23,10 +23,14 @@ BOOTED = 120.0
 """Seconds on a loaded machine."""
 
 
-def installed_images(cloud: Cloud, versions: Sequence[str]) -> list[str]:
-    """Return an image for each version, tagged as a bake does, with the application enabled."""
+def installed_images(cloud: Cloud, versions: Sequence[str], then: str = "") -> list[str]:
+    """Return an image for each version, tagged as a bake does, with the application enabled.
+
+    `then` are shell commands that change what was installed.
+    """
     ec2 = cloud.aws("ec2")
-    instances = [cloud.launch(UserData=_script(each))["InstanceId"] for each in versions]
+    scripts = [_script(each, then) for each in versions]
+    instances = [cloud.launch(UserData=each)["InstanceId"] for each in scripts]
     images = []
     for instance, version in zip(instances, versions, strict=True):
         eventually(lambda: f"installed web {version}" in cloud.console(instance), BOOTED)  # noqa: B023  called at once
@@ -45,7 +49,7 @@ def mark_baked(cloud: Cloud, image: str, version: str) -> None:
     cloud.aws("ec2").create_tags(Resources=[image], Tags=given)
 
 
-def _script(version: str) -> str:
+def _script(version: str, then: str) -> str:
     """Return user data that runs the sample's own installation script."""
     return f"""#!/bin/sh
 set -eu
@@ -53,7 +57,9 @@ mkdir -p "${{ROOT:-}}/tmp"
 base64 -d <<END | tar -xz -C "${{ROOT:-}}/tmp"
 {_archive()}
 END
-APP=web VERSION={version} PORT=8080 sh "${{ROOT:-}}/tmp/install.sh"
+APP=web VERSION={version} PORT=8080 sh "${{ROOT:-}}/tmp/install.sh" >"${{ROOT:-}}/tmp/installed"
+{then}
+cat "${{ROOT:-}}/tmp/installed"
 """
 
 

@@ -12,6 +12,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.e2e.pairs import Pair, make_pair
 from tests.e2e.project import REPOSITORY, CommandResult, Project, wait_for
 from tests.running_cloud import eventually
 from tools.load import Load, load
@@ -56,14 +57,15 @@ class Balancer:
     name: str
     url: str
     arn: str = ""
+    pair: Pair | None = None
 
     def registered(self, cloud: Cloud) -> set[str]:
         """Return the instances that are registered, including those that drain."""
         if self.kind == "classic":
             answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=self.name)
             return {each["InstanceId"] for each in answer["InstanceStates"]}
-        answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=self.arn)
-        return {each["Target"]["Id"] for each in answer["TargetHealthDescriptions"]}
+        groups = self.pair.groups if self.pair else (self.arn,)
+        return {each for arn in groups for each in _targets_of(cloud, arn)}
 
     @staticmethod
     def make(testbed: CloudTestbed, environment: str, kind: str) -> Balancer:
@@ -79,7 +81,15 @@ class Balancer:
             )
         if kind == "classic":
             return _classic(testbed, name)
+        if kind.startswith("pair"):
+            url, pair = make_pair(testbed, name, kind)
+            return Balancer(kind=kind, name=name, url=url, pair=pair)
         return _modern(testbed, name, kind)
+
+
+def _targets_of(cloud: Cloud, group: str) -> set[str]:
+    answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=group)
+    return {each["Target"]["Id"] for each in answer["TargetHealthDescriptions"]}
 
 
 def _classic(testbed: CloudTestbed, name: str) -> Balancer:
@@ -147,6 +157,7 @@ class Site:
         keys = {"soak": "10s", "observe": "10s", "keep_previous": "next", **promote}
         classic = [each.name for each in self.balancers if each.kind == "classic"]
         modern = [each.name for each in self.balancers if each.kind == "application"]
+        pairs = [each.pair.table for each in self.balancers if each.pair]
         inputs = ("subnet_ids", "security_group_ids", "instance_profile")
         passed = {name: self.testbed.made[name] for name in inputs}
         text = (REPOSITORY / "pipeline.toml").read_text().split("[environments.staging]")[0]
@@ -156,6 +167,7 @@ class Site:
                 "max_size": 4,
                 **({"load_balancers": classic} if classic else {}),
                 **({"target_groups": modern} if modern else {}),
+                **({"pairs": pairs} if pairs else {}),
             },
             ".promote": keys,
             # Ten seconds of real time: programs are not sped up with the cloud.

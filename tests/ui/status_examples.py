@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
+from pipeline.core.pausing.pause import Actor, Pause
 from pipeline.core.state.deployment import (
     Deployment,
     Kind,
@@ -271,6 +272,36 @@ def interrupted() -> Status:
     return replace(status, environment=document, running=is_running(document, NOW))
 
 
+def a_pause(**changes: Any) -> Pause:
+    pause = Pause(
+        before="drain", since="2026-01-04T03:09:34+00:00", until="2026-01-05T03:09:34+00:00"
+    )
+    return replace(pause, **changes)
+
+
+def a_paused_deployment(**changes: Any) -> Deployment:
+    paused = a_deployment(
+        ended="",
+        phase="soak",
+        phases=RUNS[:4],
+        outcome=Outcome(result=Result.PAUSED, phase="drain"),
+        actor=Actor(system="GitHub Actions", name="ann"),
+        pauses=(a_pause(),),
+    )
+    return replace(paused, **changes)
+
+
+def paused() -> Status:
+    document = environment(
+        record(123),
+        record(124),
+        serving="r000123",
+        deployment=a_paused_deployment(),
+        retired=(retired(122),),
+    )
+    return a_status(document, observation(group(123, BOTH), group(124, BOTH)))
+
+
 def failing() -> Status:
     status = unhealthy()
     members = status.observation.groups["web-production-r000124"].members
@@ -318,6 +349,7 @@ EXAMPLES = {
         unhealthy,
         failing,
         interrupted,
+        paused,
         needs_attention,
         unknown_group,
         unreadable,

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from pipeline.core.pausing.pause import Actor, Approval, Decision
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result
 from pipeline.ui import deployment_text
 from pipeline.ui.outcome import outcome_document, outcome_text, step_summary
 from pipeline.ui.results import as_json
-from tests.ui.status_examples import RUNS, a_deployment, image, rolled_back
+from tests.ui.status_examples import (
+    RUNS,
+    a_deployment,
+    a_pause,
+    a_paused_deployment,
+    image,
+    rolled_back,
+)
 
 AGAIN = "ami-pipeline bake -e production && ami-pipeline promote -e production"
 STUCK = "r000123 still has 1 member: Terminating:Wait"
@@ -231,6 +241,8 @@ def test_the_document_contains_every_fact() -> None:
             "run": "https://github.example/web/runs/9",
         },
         "phase": "attach",
+        "pauses": [],
+        "actor": None,
         "reason": reason,
         "interrupted": False,
         "rollback_error": None,
@@ -249,6 +261,7 @@ def test_the_document_contains_every_fact() -> None:
         ],
         "next": "fix the cause above, then: "
         "ami-pipeline bake -e production && ami-pipeline promote -e production",
+        "abort": None,
     }
     assert as_json(document)
 
@@ -316,3 +329,58 @@ def test_a_rollback_without_blue_leaves_no_serving_release() -> None:
 def test_the_evidence_of_the_release_that_a_rollback_left_is_named() -> None:
     left = a_deployment(outcome=Outcome(result=Result.PROMOTED, evidence="x/evidence.txt"))
     assert "\nevidence   x/evidence.txt\n" in outcome_text(replace(left, kind=Kind.ROLLBACK))
+
+
+PAUSED = """\
+r000123 still serves production
+
+outcome    paused
+request    promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
+paused     before drain since 03:09:34+00:00 by ann (GitHub Actions), until 2026-01-05
+           03:09:34+00:00, then abort
+phases     launch 1m 12s, verify 4.2s, attach 48s, soak 30s
+id         20260104T030700-7f3a
+resume     ami-pipeline resume -e production
+abort      ami-pipeline abort -e production"""
+
+
+@pytest.fixture
+def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_utc")
+def test_a_paused_deployment_shows_how_to_continue_and_how_to_go_back() -> None:
+    paused = a_paused_deployment()
+    assert outcome_text(paused) == PAUSED
+    assert [outcome_document(paused)[key] for key in ("outcome", "next", "abort")] == [
+        "paused",
+        "ami-pipeline resume -e production",
+        "ami-pipeline abort -e production",
+    ]
+    assert "| resume | `ami-pipeline resume -e production` |\n" in step_summary(paused)
+    another = replace(paused, pauses=(a_pause(approval=Approval.ANOTHER),))
+    text = deployment_text.format_pause(another)
+    assert text.endswith(", then abort; another person must resume it")
+
+
+def test_after_the_drain_green_serves_during_a_pause() -> None:
+    paused = a_paused_deployment(phase="observe")
+    assert outcome_text(paused).startswith("r000124 serves production\n")
+
+
+def test_who_ended_a_pause_and_why_is_shown() -> None:
+    bob = Actor(system="GitLab", name="bob")
+    over = "2026-01-04T05:14:34+00:00"
+    ended = a_pause(ended=over, decision=Decision.RESUMED, approver=bob, reason="flat\ngraphs")
+    by_time = a_pause(before="retire", ended=over, decision=Decision.ABORTED)
+    text = deployment_text.format_ended_pauses(a_deployment(pauses=(ended, by_time)))
+    assert text == (
+        "before drain for 2h 05m, resumed by bob (GitLab): flat graphs; "
+        "before retire for 2h 05m, aborted because its time was over"
+    )
+    assert f"\npauses     {text[:60]}" in outcome_text(a_deployment(pauses=(ended, by_time)))

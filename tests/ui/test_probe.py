@@ -47,7 +47,7 @@ def test_a_program_reads_the_totals() -> None:
     ("kind", "blue", "begins"),
     [
         (Kind.PROMOTE, "r000123", "from attach"),
-        (Kind.PROMOTE, "", "from the end of attach"),
+        (Kind.PROMOTE, "", "from soak"),
         (Kind.ROLLBACK, "r000123", "only counted, because this is a rollback"),
     ],
 )

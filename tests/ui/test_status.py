@@ -33,6 +33,7 @@ from tests.ui.status_examples import (
     needs_attention,
     nothing,
     observation,
+    paused,
     record,
     retired,
     serving,
@@ -241,6 +242,30 @@ production
 next       ami-pipeline doctor -e production
 """
 
+PAUSED = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✔ r000123, 3 of 3 members healthy
+           version 1.3.0, image ami-00000000000000123, for 3d
+in flight  · paused before drain: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123,
+           by ada on ci-7, https://github.example/web/runs/9, began 5m ago
+paused     before drain since 03:09:34+00:00 by ann (GitHub Actions), until 2026-01-05
+           03:09:34+00:00, then abort
+rollback   ami-pipeline abort -e production: restores r000123
+
+production
+├── web-elb  classic       6 InService
+├── web-tg   target group  6 healthy
+├── ✔ r000123  serving                         1.3.0  ami-00000000000000123  3 of 3
+│   └── ✔ 3 healthy in web-elb, web-tg (i-00123000000000000, i-00123000000000001,
+│         i-00123000000000002)
+└── ✔ r000124  green of the promote in flight  1.4.0  ami-00000000000000124  3 of 3
+    └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
+          i-00124000000000002)
+
+next       ami-pipeline resume -e production
+"""
+
 TEXTS = {
     "nothing": NOTHING,
     "serving": SERVING,
@@ -249,6 +274,7 @@ TEXTS = {
     "unhealthy": UNHEALTHY,
     "failing": FAILING,
     "interrupted": INTERRUPTED,
+    "paused": PAUSED,
     "needs_attention": NEEDS_ATTENTION,
     "unknown_group": UNKNOWN_GROUP,
     "unreadable": UNREADABLE,
@@ -392,6 +418,7 @@ def at_expiry(status: Status, expires: str) -> Status:
         ("unhealthy", ""),
         ("failing", "ami-pipeline rollback -e production"),
         ("interrupted", "ami-pipeline recover -e production"),
+        ("paused", "ami-pipeline resume -e production"),
         ("needs_attention", "ami-pipeline recover -e production"),
         ("unreadable", "ami-pipeline doctor -e production"),
     ],
@@ -781,3 +808,35 @@ def test_a_configuration_that_differs_from_what_serves_is_shown_with_the_command
 def test_a_configuration_that_cannot_be_compared_says_why() -> None:
     status = replace(serving(), problem="[terraform] module: there is no folder m; fix")
     assert "config     [terraform] module: there is no folder m; fix\n" in status_text(status, NOW)
+
+
+def test_the_next_command_after_a_pause_is_the_one_that_works() -> None:
+    status, recover = paused(), "ami-pipeline recover -e production"
+    assert next_step(replace(status, is_overdue=True)) == recover
+    released = {
+        name: replace(each, made=True) for name, each in status.environment.releases.items()
+    }
+    document = replace(status.environment, releases=released)
+    green = status.observation.groups["web-production-r000124"]
+    only = replace(status.observation, groups={green.name: green})
+    lost = replace(status, environment=document, observation=only)
+    assert next_step(lost) == "ami-pipeline abort -e production"
+
+
+def test_the_document_has_the_pause() -> None:
+    document = status_document(paused(), NOW)["in_flight"]
+    assert (document["outcome"], document["running"]) == ("paused", False)
+    assert document["actor"] == {"system": "GitHub Actions", "name": "ann"}
+    assert document["pauses"] == [
+        {
+            "before": "drain",
+            "since": "2026-01-04T03:09:34+00:00",
+            "until": "2026-01-05T03:09:34+00:00",
+            "on_timeout": "abort",
+            "approval": "anyone",
+            "ended": None,
+            "decision": None,
+            "approver": None,
+            "reason": None,
+        }
+    ]

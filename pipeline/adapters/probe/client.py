@@ -89,6 +89,7 @@ class Client:
         self._name = urlsplit(f"//{headers['Host']}").hostname or host
         self._request = _request(probe.method, self._url, headers)
         self._tls = _context(probe) if self._url.scheme == "https" else None
+        self._session: ssl.SSLSession | None = None
 
     def ask(self) -> Answer:
         """Send one request and return the answer; raises NoAnswerError."""
@@ -97,7 +98,7 @@ class Client:
             answer = self._exchange(deadline)
         except TimeoutError as error:
             raise self._late() from error
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: an impossible name
             raise NoAnswerError(_describe(error)) from error
         if time.monotonic() > deadline:
             raise self._late()
@@ -114,8 +115,15 @@ class Client:
             if self._tls is None:
                 return self._talk(plain, deadline)
             plain.settimeout(_left(deadline))
-            with self._tls.wrap_socket(plain, server_hostname=self._name) as secure:
-                return self._talk(secure, deadline)
+            with self._tls.wrap_socket(
+                plain, server_hostname=self._name, session=self._session
+            ) as secure:
+                answer = self._talk(secure, deadline)
+                # A resumed session spares both sides most of a handshake. Another target that
+                # ends TLS itself does not know it, and makes a new one.
+                if not secure.session_reused:
+                    self._session = secure.session
+                return answer
 
     def _talk(self, connection: socket.socket, deadline: float) -> Answer:
         connection.settimeout(_left(deadline))

@@ -1,7 +1,8 @@
 """Send the requests of a probe at a fixed rate from a thread, whatever the answers.
 
-A slow answer does not delay the next request: each one has a thread. All threads are daemons, so
-that none holds up the end of the process.
+A slow answer does not delay the next request: each one has a thread of its own until it is
+answered. Idle threads are used again, because a new one costs more than a request. All threads are
+daemons, so that none holds up the end of the process.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from math import ceil
+from queue import SimpleQueue
 
 from pipeline.adapters.probe.client import Client, NoAnswerError
 from pipeline.core.masking import Masker
@@ -21,9 +23,13 @@ from pipeline.core.probe.settings import Probe
 
 MOST_IN_FLIGHT = 500
 """Requests without an answer at the same time; those beyond are not sent."""
+TRIES = 5
+"""Requests of `try_probe`."""
 LAST_WAIT = 1.0
 """Seconds that `stop` waits for the last answers."""
 
+_Due = tuple[str, str]
+"""A request to begin: its URL, and the phase."""
 Begin = Callable[[str, str], None]
 """Begins one request to a URL, in a phase."""
 
@@ -40,6 +46,9 @@ class Sender:
         self._unsent: deque[None] = deque()
         self._most = min(most, ceil(probe.rate * probe.timeout) + 1)
         self._room = threading.BoundedSemaphore(self._most)
+        self._due: SimpleQueue[_Due | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._threads = 0
         self._waiting: dict[int, float] = {}
         self._clients: dict[str, Client] = {}
         self._running: _Schedule | None = None
@@ -84,6 +93,9 @@ class Sender:
             ended += 1
         if ended:
             self._room.release(ended)
+        for _ in range(self._threads):
+            self._due.put(None)
+        self._threads = 0
 
     def _end(self) -> None:
         if self._running:
@@ -96,19 +108,26 @@ class Sender:
             self._unsent.append(None)
             return
         try:
-            threading.Thread(target=self._one, args=(url, phase), daemon=True).start()
+            if not self._idle.acquire(blocking=False):
+                threading.Thread(target=self._work, daemon=True).start()
+                self._threads += 1
         except RuntimeError:  # this machine has no room for another thread
             self._room.release()
             self._unsent.append(None)
+            return
+        self._due.put((url, phase))
 
-    def _one(self, url: str, phase: str) -> None:
+    def _work(self) -> None:
+        """Send one request after another, until `stop`."""
         me = threading.get_ident()
-        self._waiting[me] = time.monotonic()
-        try:
-            self._results.append(self._result(url, phase))
-        finally:
-            del self._waiting[me]
-            self._room.release()
+        while due := self._due.get():
+            self._waiting[me] = time.monotonic()
+            try:
+                self._results.append(self._result(*due))
+            finally:
+                del self._waiting[me]
+                self._idle.release()
+                self._room.release()
 
     def _result(self, url: str, phase: str) -> Result:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -154,3 +173,19 @@ class _Schedule:
         while not self._over.wait(max(0.0, began + sent / self._rate - time.monotonic())):
             self._begin(self.url, self.phase)
             sent += 1
+
+
+def try_probe(probe: Probe, masker: Masker) -> str:
+    """Return what is wrong with the first answer that is not the expected one; empty for nothing.
+
+    Sends five requests, one after another.
+    """
+    client = Client(probe, probe.url)
+    return next(filter(None, (_try(client, probe, masker) for _ in range(TRIES))), "")
+
+
+def _try(client: Client, probe: Probe, masker: Masker) -> str:
+    try:
+        return masker.text(failure_of(probe, client.ask()))
+    except NoAnswerError as error:
+        return masker.text(str(error))

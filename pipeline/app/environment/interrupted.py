@@ -11,6 +11,7 @@ from enum import Enum
 from pipeline.adapters.identity import runner
 from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.core import commands
+from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import RecoveryPlan, plan_recovery
 from pipeline.core.errors import NeedsAttentionError, RefusedError
 from pipeline.core.events import Message
@@ -40,7 +41,7 @@ def handling(
 def require_allowed(document: Environment, action: Interrupted) -> None:
     """Raise RefusedError if a deployment was interrupted and the command must not finish it."""
     dead = document.deployment
-    if dead is None:
+    if dead is None or dead.pause:
         return
     what = {
         Interrupted.REFUSE: f"{_stopped(dead)}, and --no-recover forbids finishing it",
@@ -61,40 +62,57 @@ def finish_interrupted(leased: LeasedEnvironment, action: Interrupted) -> Deploy
         return None
     require_allowed(document, action)
     _report(leased, f"{_name(dead)} {_stopped(dead)}: finishing it first")
-    done = finish(leased, back=action is Interrupted.UNDO)
+    return require_finished(finish(leased, back=action is Interrupted.UNDO))
+
+
+def require_finished(done: Deployment) -> Deployment:
+    """Return a deployment that was finished first; raises NeedsAttentionError if it was not."""
     if done.outcome and result_of(done) is Result.NEEDS_ATTENTION:
         why = f"{done.outcome.phase}: {done.outcome.rollback_error or done.outcome.reason}"
-        remedy = commands.after(done.outcome.remedy, commands.recover(document.environment))
-        raise NeedsAttentionError(_name(dead), why, remedy)
+        remedy = commands.after(done.outcome.remedy, commands.recover(done.environment))
+        raise NeedsAttentionError(_name(done), why, remedy)
     return done
 
 
-def finish(leased: LeasedEnvironment, *, back: bool = False) -> Deployment:
+def finish(
+    leased: LeasedEnvironment, begun: Deployment | None = None, *, back: bool = False
+) -> Deployment:
     """Run the remaining phases of the deployment in flight, forward or back, as AWS shows it.
 
-    With `back` it is undone if that is still possible. Raises RefusedError if a group of green's
+    `begun` is what to record of it from now on. With `back` it is undone if that is still possible.
+    Raises RefusedError if a group of green's
     name belongs to another deployment, and NeedsAttentionError if AWS does not answer and blue
     may still be needed.
     """
     dead = leased.document().deployment
     assert dead is not None  # noqa: S101 - every caller checks it
-    green = leased.document().releases.get(dead.green)
-    with leased.reader.made_with(green.inputs if green else None):
-        return _finish(leased, dead, back=back)
+    green, reader = leased.document().releases.get(dead.green), leased.reader
+    if begun is None:
+        begun = replace(dead, by=runner(reader.app.environ), outcome=None, ended="")
+    with reader.made_with(green.inputs if green else None):
+        reconciler = leased.reconciler(begun)
+        rest = plan_recovery(reconciler.observer, reader.policy, dead, back=back)
+        return run_rest(leased, reconciler, begun, rest)
 
 
-def _finish(leased: LeasedEnvironment, dead: Deployment, *, back: bool) -> Deployment:
-    reader = leased.reader
-    deployment = replace(dead, by=runner(reader.app.environ), outcome=None, ended="")
-    reconciler = leased.reconciler(deployment)
-    rest = plan_recovery(reconciler.observer, reader.policy, dead, back=back)
-    _report(leased, f"{_name(dead)} {_stopped(dead)}: {describe_direction(rest, dead)}")
+def run_rest(
+    leased: LeasedEnvironment, reconciler: Reconciler, begun: Deployment, rest: RecoveryPlan
+) -> Deployment:
+    """Run the planned rest of the deployment in flight, recorded as `begun`; return how it ended.
+
+    The document has it as it was until the first phase begins.
+    """
+    dead = leased.document().deployment or begun
+    _report(leased, f"{_name(dead)} {_stopped(dead)}: {describe_direction(rest, begun)}")
     if rest.undecided:
-        reconciler.ledger.update(lambda current: current.reverted(dead))
+        reconciler.ledger.update(lambda current: current.reverted(begun))
     if rest.lost:
-        reconciler.ledger.update(lambda current: current.without_serving(reader.pace.today()))
-        deployment = replace(deployment, blue="")
-    return leased.run(reconciler, deployment, rest.phases, rest.success, undone=rest.undone)
+        today = leased.reader.pace.today()
+        reconciler.ledger.update(lambda current: current.without_serving(today))
+        begun = replace(begun, blue="")
+    return leased.run(
+        reconciler, begun, rest.phases, rest.success, undone=rest.undone, check=rest.check
+    )
 
 
 def describe_direction(rest: RecoveryPlan, dead: Deployment) -> str:
@@ -115,6 +133,8 @@ def _name(dead: Deployment) -> str:
 
 
 def _stopped(dead: Deployment) -> str:
+    if dead.pause:
+        return f"paused before {dead.pause.before}"
     return f"stopped in phase {dead.phase}" if dead.phase else "stopped before its first phase"
 
 

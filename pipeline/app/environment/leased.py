@@ -60,6 +60,7 @@ class LeasedEnvironment:
             adopted=self.document().adopted_group(blue),
             target_groups=self._idle_of(blue) if green != blue else (),
             worker=self.reader.is_worker,
+            actor=self.reader.actor,
         )
 
     def _idle_of(self, blue: str) -> tuple[str, ...]:
@@ -102,8 +103,9 @@ class LeasedEnvironment:
         success: Result = Result.PROMOTED,
         *,
         undone: str = "",
+        check: Phase | None = None,
     ) -> Deployment:
-        """Run the phases of a deployment; return it as it ended."""
+        """Run the phases of a deployment; return it as it ended or paused."""
         deployer = Deployer(
             reconciler=reconciler,
             deployment=deployment,
@@ -116,7 +118,7 @@ class LeasedEnvironment:
             ),
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
-        return deployer.run(phases, success, undone=undone)
+        return deployer.run(phases, success, undone=undone, check=check)
 
 
 def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws.client import Clients, account_of
 from pipeline.adapters.clock import CloudPace, speed_of
+from pipeline.adapters.identity import actor_of
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.deployments import Deployments
 from pipeline.adapters.store.environments import Environments
@@ -28,6 +29,7 @@ from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.pairs import Pair
 from pipeline.core.health.serving import condition_of
 from pipeline.core.image import STATUS_TAG, ImageStatus
+from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange, Inputs, input_changes
@@ -105,6 +107,12 @@ class EnvironmentReader:
         Raises RefusedError without credentials.
         """
         self.account = account_of(self.clients, self.app.settings.region)
+
+    @property
+    def actor(self) -> Actor:
+        """The person of this run: the CI system's user, or whom AWS knows by the credentials."""
+        region = self.app.settings.region
+        return actor_of(self.app.environ, lambda: self.clients.caller(region)["Arn"])
 
     def now(self) -> datetime:
         """Return the time of the store's clock, which leases expire by."""

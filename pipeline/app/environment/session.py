@@ -11,13 +11,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
-from pipeline.app.environment.interrupted import Interrupted, finish_interrupted, require_allowed
+from pipeline.app.environment.interrupted import (
+    Interrupted,
+    finish_interrupted,
+    require_allowed,
+    require_finished,
+)
 from pipeline.app.environment.lease import EnvironmentLease
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.paused import end_overdue, paused_error, require_not_paused
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.unrecorded import find_lost
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
+from pipeline.core.state.deployment import Deployment, Result, result_of
 from pipeline.core.state.environment import Environment
 
 Requirement = Callable[[EnvironmentReader, Environment], None]
@@ -43,6 +50,8 @@ class SessionOptions:
     slow work (an image is chosen or baked after it), because nothing may serve meanwhile.
     `rebuilds` says that the command is for a lost document.
     `change_program` allows another program than the one that wrote Terraform's state.
+    `ends_pause` says that the command resumes or aborts a paused deployment. `wait` are the seconds
+    to wait at most for another run to release the lease, None not to wait.
     """
 
     command: str
@@ -50,18 +59,22 @@ class SessionOptions:
     finish_first: bool = False
     rebuilds: bool = False
     change_program: bool = False
+    ends_pause: bool = False
+    wait: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentSession:
     """One command's work on one environment, past the preamble.
 
-    `document` is the environment's document that allowed the command.
+    `document` is the environment's document that allowed the command. `until` is how long to wait
+    for the lease, by the pace's clock; None: not at all.
     """
 
     reader: EnvironmentReader
     options: SessionOptions
     document: Environment
+    until: float | None = None
 
     @classmethod
     def begin(
@@ -84,11 +97,13 @@ class EnvironmentSession:
         if reader.pace.speed != 1:
             app.report(Message(text=_speed(reader.pace.speed)))
         with app.interrupts.heard():
+            until = None if options.wait is None else reader.pace.clock() + options.wait
+            EnvironmentLease(reader=reader, until=until).require_free()
             document = _check(reader, options, require)
             reader.identify()
             if not options.rebuilds and (lost := find_lost(reader, document)):
                 raise lost
-        session = cls(reader=reader, options=options, document=document)
+        session = cls(reader=reader, options=options, document=document, until=until)
         return session.finish_first(require) if options.finish_first else session
 
     def finish_first(self, require: Requirement) -> EnvironmentSession:
@@ -108,20 +123,38 @@ class EnvironmentSession:
     @contextmanager
     def lease(self) -> Iterator[LeasedEnvironment]:
         """Hold the lease for a block; first finish a deployment that was interrupted meanwhile."""
-        with EnvironmentLease(reader=self.reader).take(self.options.command) as held:
+        lease = EnvironmentLease(reader=self.reader, until=self.until)
+        with lease.take(self.options.command) as held:
             leased = LeasedEnvironment(reader=self.reader, held=held)
-            finished = finish_interrupted(leased, self.options.interrupted)
-            yield replace(leased, finished=finished)
+            yield replace(leased, finished=self._finish(leased))
+
+    def _finish(self, leased: LeasedEnvironment) -> Deployment | None:
+        """Finish an interrupted deployment, or one whose pause is over; return how it ended."""
+        action, found = self.options.interrupted, leased.document().deployment
+        if self.options.ends_pause:
+            return None
+        if found and found.pause:
+            require_not_paused(self.reader, leased.document(), action)
+            ended = end_overdue(leased, back=action is Interrupted.UNDO)
+            done: Deployment | None = require_finished(ended)
+        else:
+            done = finish_interrupted(leased, action)
+        if done is not None and result_of(done) is Result.PAUSED:
+            raise paused_error(self.reader, done)
+        return done
 
 
 def _check(reader: EnvironmentReader, options: SessionOptions, require: Requirement) -> Environment:
-    """Return the document; raises LeaseHeldError or RefusedError if the command may not begin.
+    """Return the document; raises RefusedError if the command may not begin.
 
     An interrupted deployment that is finished first changes the document, so `require` waits.
     """
-    EnvironmentLease(reader=reader).require_free()
     document = reader.document()
     require_allowed(document, options.interrupted)
+    if not options.ends_pause:
+        require_not_paused(reader, document, options.interrupted)
+        if document.deployment and document.deployment.pause:
+            return document
     if document.deployment is None or options.interrupted is Interrupted.LEAVE:
         _require(reader, document, require, options)
     return document

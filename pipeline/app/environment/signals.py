@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.analysis.entry import Entry, query_of
@@ -26,6 +27,14 @@ def signals_of(
         yield from _probe(reader, policy.probe, ledger, deployment)
     if policy.analysis:
         yield from _analysis(reader, policy.analysis, ledger, deployment)
+
+
+def probe_check(reader: EnvironmentReader) -> Callable[[], str] | None:
+    """Return what tries the probe before a deployment, None without a probe."""
+    from pipeline.adapters.probe.sender import try_probe
+
+    probe = reader.policy.probe
+    return partial(try_probe, probe, reader.app.masker(reader.environment)) if probe else None
 
 
 def _probe(
@@ -54,7 +63,7 @@ def _analysis(
         yield AnalysisSignal(
             metrics=reader.metrics,
             analysis=analysis,
-            entries=entries_of(reader, analysis, ledger.read(), deployment.blue),
+            find_entries=partial(entries_of, reader, analysis, ledger.read(), deployment.blue),
             group=ledger.read().group(deployment.green),
             report=reader.app.report,
         )

@@ -72,6 +72,13 @@ def _images(ctx: click.Context) -> Iterator[str]:
     yield from (ami for each in images for ami in each["ids"].values())
 
 
+def _phases(_ctx: click.Context) -> Iterable[str]:
+    from pipeline.core.validation.deployment_values import PAUSABLE_NAMES
+
+    return PAUSABLE_NAMES
+
+
 complete_environment = _matching(_environments)
 complete_release = _matching(_releases)
 complete_image = _matching(_images)
+complete_phase = _matching(_phases)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
+from functools import cached_property, partial
 
-from pipeline.core.deploy.gates.watcher import GateWatcher
+from pipeline.core.deploy.evidence import EvidenceKeeper
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import Fleet, Phase
-from pipeline.core.deploy.polling import Timings
 from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.deploy.signals.base import Moment, Signal, combined
+from pipeline.core.deploy.signals.base import Signal
+from pipeline.core.deploy.waiting import GateError, PhaseWait
 from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
@@ -28,12 +28,8 @@ from pipeline.core.events import (
     PhaseEnded,
     Report,
     RollbackBegan,
-    Watched,
 )
 from pipeline.core.freshness import Write
-from pipeline.core.health.assessment import Expected, all_healthy
-from pipeline.core.health.observation import Observation
-from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import (
     Delays,
     Deployment,
@@ -45,7 +41,7 @@ from pipeline.core.state.deployment import (
 )
 from pipeline.core.state.environment import Environment
 from pipeline.core.times import format_duration
-from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD
+from pipeline.core.validation.phases import CREATES, DELETES, DRAINS, HOLD, RESTORES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,24 +77,29 @@ class Deployer:
     known: dict[str, float] = field(default_factory=dict)
     _launched: float | None = field(default=None, init=False)
     _ready: float = field(default=0.0, init=False)
-    _is_blue_observed: bool = field(default=False, init=False)
-    _unhealthy_blue: Observation | None = field(default=None, init=False)
-    _evidence_of_blue: str = field(default="", init=False)
 
     def run(
-        self, phases: Sequence[Phase], success: Result = Result.PROMOTED, *, undone: str = ""
+        self,
+        phases: Sequence[Phase],
+        success: Result = Result.PROMOTED,
+        *,
+        undone: str = "",
+        check: Phase | None = None,
     ) -> Deployment:
         """Perform the phases, roll back if one fails, and return the deployment as it ended.
 
         `success` is the result if every phase is performed; `undone` says what is wrong even then.
+        It stops before a phase that it pauses before. `check` is a phase that is over and must
+        still hold before the first one begins: a signal in it raises KeyboardInterrupt.
         Raises only what the ledger raises: the lease is lost, or the store does not answer.
         """
-        names = tuple(phase.name for phase in phases)
+        names = tuple(phase.name for phase in (*([check] if check else []), *phases))
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
+        performed = Outcome(result=success, rollback_error=undone)
         try:
-            outcome = self._perform_all(phases, Outcome(result=success, rollback_error=undone))
+            outcome = self._perform_all(phases, performed, check)
             self.reconciler.resources.forget()
-            if outcome.result is not Result.NEEDS_ATTENTION:
+            if outcome.result not in {Result.NEEDS_ATTENTION, Result.PAUSED}:
                 self._attempt(self._settle)
         finally:
             self._end_signals()
@@ -109,13 +110,33 @@ class Deployer:
             self.deployment = signal.end(self.deployment)
 
     def _close(self, outcome: Outcome) -> Deployment:
-        self.closing(outcome)
-        today = self._pace.today()
-        self.deployment = replace(self.deployment, outcome=outcome, ended=today)
+        if outcome.result is Result.PAUSED:
+            self._pause(outcome)
+        else:
+            self._end(outcome)
         self._ledger.record(self.deployment)
-        self._ledger.update(lambda document: document.closed(self.deployment))
+        self._ledger.update(self._closed)
         self.report(DeploymentEnded(deployment=self.deployment))
         return self.deployment
+
+    def _end(self, outcome: Outcome) -> None:
+        self.closing(outcome)
+        self.deployment = replace(self.deployment, outcome=outcome, ended=self._pace.today())
+
+    def _pause(self, outcome: Outcome) -> None:
+        """Note that the deployment waits for a person; a plan of Terraform would be outdated."""
+        if prepared := self.reconciler.prepared:
+            self.reconciler.resources.discard(prepared)
+        pause = self._policy.pauses.begin(outcome.phase, self._pace.today())
+        pauses = (*self.deployment.pauses, pause)
+        self.deployment = replace(self.deployment, outcome=outcome, pauses=pauses)
+
+    def _closed(self, document: Environment) -> Environment:
+        """Return the document after the run; after a pause, another run does not know `ready`."""
+        green = document.releases.get(self.deployment.green)
+        if self.deployment.pause and green and self._ready:
+            document = document.with_release(replace(green, ready=self._ready))
+        return document.closed(self.deployment)
 
     def _settle(self) -> None:
         """Wait until every observation shows the changes of traffic: the next run relies on it."""
@@ -125,6 +146,14 @@ class Deployer:
             text = f"waiting until every read of AWS shows the {what}"
             self.report(Message(text=f"{text}: {format_duration(round(left))}"))
         self._observer.wait_until(settled)
+
+    @cached_property
+    def _evidence(self) -> EvidenceKeeper:
+        return EvidenceKeeper(
+            observer=self._observer,
+            ledger=self._ledger,
+            attempt=lambda action: failed.reason if (failed := self._attempt(action)) else "",
+        )
 
     @property
     def _observer(self) -> Observer:
@@ -142,21 +171,35 @@ class Deployer:
     def _policy(self) -> Policy:
         return self.reconciler.policy
 
-    def _perform_all(self, phases: Sequence[Phase], success: Outcome) -> Outcome:
+    def _perform_all(
+        self, phases: Sequence[Phase], success: Outcome, check: Phase | None
+    ) -> Outcome:
+        if check and (failure := self._perform(check, phases, is_over=True)):
+            if failure.interrupted:
+                raise KeyboardInterrupt
+            return self._roll_back(check, failure)
+        before = check
+        restores = any(phase.has(RESTORES) for phase in phases)
         for phase in phases:
+            if self.deployment.pauses_before(phase.name) and not restores:
+                # A signal in the last moment goes back, as it does in a phase.
+                if failure := self._attempt(self._settle):
+                    return self._roll_back(before or phase, failure)
+                return Outcome(result=Result.PAUSED, phase=phase.name)
+            before = phase
             failure = self._perform(phase, phases)
             if failure is None:
                 continue
             if phase.has(HOLD) or failure.stopped:
                 return _outcome(Result.NEEDS_ATTENTION, phase, failure)
             return self._roll_back(phase, failure)
-        return replace(success, evidence=self._evidence_of_blue)
+        return replace(success, evidence=self._evidence.of_blue)
 
     def _roll_back(self, failed: Phase, failure: PhaseFailure) -> Outcome:
         """Keep evidence of the failure, then undo everything up to the phase that failed."""
         outcome = _outcome(Result.ROLLED_BACK, failed, failure)
         if not failure.interrupted:
-            outcome = replace(outcome, evidence=self._evidence(self.deployment.green))
+            outcome = replace(outcome, evidence=self._evidence.keep(self.deployment.green))
         phases = self._way_back(failed.want)
         names = tuple(phase.name for phase in phases)
         self.report(RollbackBegan(reason=failure.reason, phases=names))
@@ -178,12 +221,15 @@ class Deployer:
             return [phase for phase in phases if not phase.has(DELETES)]
         return phases
 
-    def _perform(self, phase: Phase, phases: Sequence[Phase]) -> PhaseFailure | None:
-        """Run one of these phases to its end; return why it failed."""
+    def _perform(
+        self, phase: Phase, phases: Sequence[Phase], *, is_over: bool = False
+    ) -> PhaseFailure | None:
+        """Run one of these phases to its end, or check one that is over; return why it failed."""
         limit = self._policy.limit(phase.name)
         self.report(PhaseBegan(name=phase.name, limit=limit))
         began = self._pace.clock()
-        failure = self._attempt(lambda: self._run_phase(phase, phases))
+        run_it = partial(self._check, phase) if is_over else partial(self._run_phase, phase, phases)
+        failure = self._attempt(run_it)
         seconds = self._pace.clock() - began
         run = PhaseRun(name=phase.name, seconds=seconds, fault=failure.reason if failure else "")
         self.deployment = replace(self.deployment, phases=(*self.deployment.phases, run))
@@ -197,7 +243,7 @@ class Deployer:
             action()
         except KeyboardInterrupt:
             failure = PhaseFailure(reason="interrupted by a signal", interrupted=True)
-        except _GateError as error:
+        except GateError as error:
             failure = PhaseFailure(reason=str(error))
         except PipelineError as error:
             failure = PhaseFailure(reason=f"{error.where}: {error.what}", remedy=error.remedy)
@@ -213,7 +259,7 @@ class Deployer:
     def _run_phase(self, phase: Phase, phases: Sequence[Phase]) -> None:
         self._enter(phase)
         if self.deployment.kind is Kind.ROLLBACK and self.deployment.blue:
-            self._keep_evidence_of_blue(phase)
+            self._evidence.keep_of_blue(self.deployment.blue, phase)
         self.reconciler.apply(phase)
         if phase.has(DRAINS) and phases[-1].has(DELETES):
             self.reconciler.prepare_deletion(phases[-1])
@@ -224,6 +270,16 @@ class Deployer:
             self._await(phase, self._limit(phase))
         if phase.gate.measures_ready and self._launched is not None:
             self._ready = self._pace.now() - self._launched
+
+    def _check(self, phase: Phase) -> None:
+        """Wait until a phase that is over holds again; what it did is not repeated or recorded."""
+        policy = self._policy
+        self.reconciler.policy = policy.without_waits()
+        try:
+            if phase.gate.observes:
+                self._await(phase, self._policy.limit(phase.name))
+        finally:
+            self.reconciler.policy = policy
 
     def _limit(self, phase: Phase) -> float:
         """Return the limit of a phase that waits; one that drains needs the delays for it."""
@@ -272,111 +328,14 @@ class Deployer:
         self.deployment = replace(self.deployment, after=after)
 
     def _await(self, phase: Phase, limit: float) -> None:
-        """Wait until the gate passes; raises _GateError if it cannot, or not in time."""
-        watcher = GateWatcher.begin(
-            phase.gate,
-            document=self._ledger.read(),
-            place=self._observer.place,
-            policy=self._patient_policy(phase),
-            limit=limit,
-            known=self.known,
-            writes=self._observer.writes,
-        )
-        watcher.wait.forecast = phase.gate.forecast(self._timings())
-        watcher.wait.empty_before = self.deployment.empty_before
-        watcher.wait.shares = phase.want.shares
-        deadline = max(self._pace.now() + limit, watcher.settled)
-        while True:
-            watcher.add(self._observer.watch(watcher))
-            self.reconciler.attach_again(phase, watcher.latest)
-            self.reconciler.shift_back(phase, watcher.latest, phase.gate.judge(watcher.wait))
-            verdict = self._judge(watcher, phase)
-            reason = "" if isinstance(verdict, Healthy) else verdict.reason
-            self.report(Watched(phase=phase.name, waiting=reason, observation=watcher.latest))
-            match verdict:
-                case Healthy():
-                    return
-                case Failed():
-                    raise _GateError(reason)
-                case Progressing() if self._pace.now() >= deadline:
-                    raise _GateError(f"gave up after {format_duration(limit)}: {reason}")
-            if target := watcher.size_target:
-                self.reconciler.sizes.grow(target.release, target.least, watcher.latest)
-            self._observer.wait_for_next(watcher, deadline)
-
-    def _judge(self, watcher: GateWatcher, phase: Phase) -> Verdict:
-        """Return the verdict of the gate and of the signals that may end the phase."""
-        verdict = watcher.judge()
-        moment = Moment(
+        PhaseWait(
+            reconciler=self.reconciler,
+            signals=self.signals,
+            report=self.report,
             deployment=self.deployment,
-            phase=phase.name,
-            policy=self._policy,
-            began=watcher.wait.began,
-            at=watcher.latest.at,
-            over=isinstance(verdict, Healthy),
-        )
-        has_traffic = not phase.has(HOLD) and not phase.has(DETACHED)
-        asked = (
-            each
-            for each in self.signals
-            if phase.gate.reads_signals or (each.always and has_traffic)
-        )
-        return combined(verdict, asked, moment)
-
-    def _patient_policy(self, phase: Phase) -> Policy:
-        """Return the policy of a wait: on the way back, a lack of capacity only ends with it."""
-        return replace(self._policy, patience=inf) if phase.has(HOLD) else self._policy
-
-    def _timings(self) -> Timings:
-        blue = self._ledger.read().releases.get(self.deployment.blue)
-        since = None if self._launched is None else self._pace.now() - self._launched
-        ready = blue.ready if blue else None
-        return Timings(drain=self._policy.delays.drain, ready=ready, since_launch=since)
-
-    def _keep_evidence_of_blue(self, phase: Phase) -> None:
-        """Store the evidence about an unhealthy release that a rollback leaves, before it goes.
-
-        It is observed before it loses its traffic; its consoles are read after that, because a
-        rollback must not wait for them.
-        """
-        blue = self.deployment.blue
-        if not self._is_blue_observed:
-            self._is_blue_observed = True
-            self._unhealthy_blue = self._observe_unhealthy(blue)
-        if self._unhealthy_blue and blue not in phase.want.all:
-            self._evidence_of_blue = self._evidence(blue, self._unhealthy_blue)
-            self._unhealthy_blue = None
-
-    def _observe_unhealthy(self, release: str) -> Observation | None:
-        """Return an observation of a release with its targets; None if it is healthy."""
-        balancers, seen = self._observer.place.balancers_of(release), self._observer.latest
-        if seen is None or any(each.identifier not in seen.targets for each in balancers):
-            seen = self._observer.observe({release})
-        expected = Expected(
-            group=self._observer.group(release),
-            balancers=balancers,
-            any_version=release in self._ledger.read().adopted,
-        )
-        healthy = isinstance(all_healthy(expected, (seen,), in_a_row=1), Healthy)
-        return None if healthy else seen
-
-    def _evidence(self, release: str, seen: Observation | None = None) -> str:
-        """Store the evidence about a release; return its location, or why there is none."""
-        kept: list[str] = []
-
-        def keep() -> None:
-            of = frozenset({release})
-            observation = seen or self._observer.observe(of, activities=of)
-            group = self._observer.group(release)
-            text = self._observer.groups.evidence(group, observation)
-            kept.append(self._ledger.keep("evidence.txt", text))
-
-        failure = self._attempt(keep)
-        return kept[0] if kept else f"none: {failure.reason if failure else ''}"
-
-
-class _GateError(Exception):
-    """The gate of a phase cannot pass, or did not in time."""
+            known=self.known,
+            launched=self._launched,
+        ).run(phase, limit)
 
 
 def _outcome(result: Result, phase: Phase, failure: PhaseFailure) -> Outcome:

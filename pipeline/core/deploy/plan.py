@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from pipeline.core import commands
 from pipeline.core.deploy.phase import Phase
+from pipeline.core.errors import ConfigurationError
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
 from pipeline.core.state.inputs import InputChange
+from pipeline.core.state.strategy import STEP
 from pipeline.core.terraform.plan_guard import Plan
 
 
@@ -25,6 +29,8 @@ class PromoteRequest:
     `recovers`, an interrupted deployment is finished first; without, it makes the promotion fail.
     `detach` are the names of load balancers that the serving group is to leave for good.
     `change_program` allows another program than the one that wrote Terraform's state.
+    `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
+    to wait at most for another run to release the lease, None not to wait.
     """
 
     environment: str
@@ -38,6 +44,8 @@ class PromoteRequest:
     detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
+    pause_before: tuple[str, ...] = ()
+    wait: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,3 +94,20 @@ class PlanPreview:
 
 Confirm = Callable[[PlanPreview], bool]
 """Return True if the deployment of this preview is to begin."""
+
+
+def pauses_of(phases: Sequence[Phase], policy: Policy, request: PromoteRequest) -> tuple[str, ...]:
+    """Return the phases to pause before: the configured and the requested, and those after steps.
+
+    A configured phase that this deployment lacks pauses nothing. Raises ConfigurationError for a
+    requested one.
+    """
+    names, requested = [phase.name for phase in phases], request.pause_before
+    if absent := [each for each in requested if each not in names]:
+        what = f"this deployment has no phase {absent[0]}: its phases are {', '.join(names)}"
+        again = commands.promote(request.environment, pause_before=names[-2:-1])
+        raise ConfigurationError("--pause-before", what, f"name one of them, such as: {again}")
+    ends = {f"{STEP}{number}" for number, each in enumerate(policy.steps, 1) if each.pause}
+    later = {after for name, after in pairwise(names) if name in ends}
+    wanted = {*policy.pauses.before, *requested, *later}
+    return tuple(name for name in names if name in wanted)

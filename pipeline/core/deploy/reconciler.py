@@ -15,11 +15,12 @@ from math import inf
 from typing import Any
 
 from pipeline.core.deploy.deletion import Deletion, may_change, plan_releases, refused
-from pipeline.core.deploy.group_sizes import GroupSizes
+from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import ALL, Fleet, Manner, Phase, manner_of
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
 from pipeline.core.deploy.selection.release import hook_facts
+from pipeline.core.deploy.sizes.group_sizes import GroupSizes
 from pipeline.core.freshness import ABSENT, PRESENT, Write
 from pipeline.core.health.assessment import Expected, all_healthy
 from pipeline.core.health.members import half_healthy
@@ -90,16 +91,16 @@ class Reconciler:
                 seen = self._seen(release, observation)
                 self._attach_to(release, self._missing(release, seen), observation)
 
-    def shift_back(self, phase: Phase, observation: Observation, verdict: Verdict) -> None:
+    def shift_back(self, phase: Phase, wait: Wait) -> None:
         """Give a release its traffic again as soon as it is healthy, in a phase that restores it.
 
         Without an answer of AWS, at once if it served until now.
         """
         if not (phase.has(RESTORES) and phase.want.shares):
             return
-        unseen = bool(observation.unreadable) and phase.gate.trusts_past
-        if isinstance(verdict, Healthy) or unseen:
-            self._set_weights(phase, observation)
+        unseen = bool(wait.latest.unreadable) and phase.gate.trusts_past
+        if unseen or isinstance(phase.gate.judge(wait), Healthy):
+            self._set_weights(phase, wait.latest)
 
     @cached_property
     def sizes(self) -> GroupSizes:

@@ -8,7 +8,7 @@ there is; without both, the remains of both are deleted and nothing serves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.core import commands
@@ -24,7 +24,7 @@ from pipeline.core.deploy.ways_back import (
     rollback,
     takeover,
 )
-from pipeline.core.errors import FailedError, NeedsAttentionError
+from pipeline.core.errors import FailedError, NeedsAttentionError, RefusedError
 from pipeline.core.health.assessment import Expected, all_healthy, drained, stopped
 from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Observation
@@ -32,10 +32,12 @@ from pipeline.core.health.verdict import Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
-from pipeline.core.validation.phases import ALONE, traits_of
+from pipeline.core.validation.phases import ALONE, CREATES, traits_of
 
 NOTHING_OBSERVED = Observation(at=0.0, unreadable=("AWS did not answer",))
 """The observation to plan with if AWS does not answer."""
+CHECK = "resume"
+"""The name that the check of the last phase has in the phases of a resumed deployment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +46,8 @@ class RecoveryPlan:
 
     `undecided`: green was recorded as serving and is unhealthy, so the record is reverted first.
     `lost`: neither the serving group nor its replacement exists, so the document records first
-    that nothing serves. `undone` says that nothing serves at the end.
+    that nothing serves. `undone` says that nothing serves at the end. `check` is the phase that
+    must still hold before a paused deployment continues.
     """
 
     phases: list[Phase]
@@ -52,6 +55,7 @@ class RecoveryPlan:
     undecided: bool = False
     lost: bool = False
     undone: str = ""
+    check: Phase | None = None
 
 
 def fleet_in(document: Environment, place: Place, observation: Observation) -> Fleet:
@@ -97,6 +101,31 @@ def plan_recovery(
     observation = _survey(observer, interrupted, interrupted.is_conclusive)
     interrupted.require_managed_green(observation)
     return interrupted.plan(observation, back=back)
+
+
+def plan_resumption(observer: Observer, policy: Policy, paused: Deployment) -> RecoveryPlan:
+    """Observe every release and plan the rest of a paused deployment.
+
+    It continues if the fleet is as the last phase left it, otherwise it goes back. Raises
+    RefusedError if AWS does not answer, if the phase is not in the table any more, or if another
+    deployment made the group of green's name.
+    """
+    observer.inherit()
+    document = observer.ledger.read()
+    deployment = InterruptedDeployment(
+        dead=paused, document=document, place=observer.place, policy=policy
+    )
+    before, rest = deployment.phases_around_pause()
+    try:
+        observation = observer.survey(lambda seen: deployment.holds(before, seen))
+    except FailedError as error:
+        again = commands.resume(document.environment)
+        raise RefusedError(error.where, error.what, again) from error
+    deployment.require_managed_green(observation)
+    if not deployment.holds(before, observation):
+        return deployment.plan(observation)
+    check = replace(before[-1], name=CHECK) if before else None
+    return RecoveryPlan(phases=rest, success=Result.PROMOTED, check=check)
 
 
 def _plan_removal(observer: Observer, interrupted: InterruptedDeployment) -> RecoveryPlan:
@@ -214,6 +243,35 @@ class InterruptedDeployment:
             undecided=self._decided,
             undone=self._undone,
         )
+
+    def phases_around_pause(self) -> tuple[list[Phase], list[Phase]]:
+        """Return the phases before the pause and those after it; raises RefusedError if unknown."""
+        table, pause = self._promotion, self.dead.pause
+        names = [phase.name for phase in table]
+        if pause is None or pause.before not in names:
+            name = self.document.environment
+            what = f"is paused before {pause.before if pause else ''}, a phase that pipeline.toml "
+            what += f"does not lead to any more; it leads to {', '.join(names)}"
+            remedy = f"restore [promote] in pipeline.toml, or go back: {commands.abort(name)}"
+            raise RefusedError(f"{self.dead.kind} {self.dead.id}", what, remedy)
+        place = names.index(pause.before)
+        return table[:place], table[place:]
+
+    def holds(self, before: Sequence[Phase], observation: Observation) -> bool:
+        """Return True if the fleet is as these phases left it; health is checked later."""
+        dead = self.dead
+        if dead.blue and not self._usable(dead.blue, observation):
+            return False
+        if any(phase.has(CREATES) for phase in before) and not self._usable(
+            dead.green, observation
+        ):
+            return False
+        pair = {dead.blue, dead.green}
+        if not before:
+            return True
+        want, serving = before[-1].want, self.fleet(observation).serving & pair
+        shares = self.place.shares(observation, want.shares) if want.shares else {}
+        return serving == want.serving & pair and shares == want.shares
 
     @property
     def _undone(self) -> str:

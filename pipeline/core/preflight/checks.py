@@ -36,6 +36,7 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         *pair_findings(proposal.place, proposal.environment.serving, facts.observation),
         *fleet_findings(facts, proposal),
         *_alarms(facts, proposal),
+        *_probe(facts, proposal),
     ]
     if proposal.green:
         found += permission_findings(facts, proposal)
@@ -187,6 +188,20 @@ def _alarms(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             where=f"alarm {name}",
             what=f"{what}; this deployment ignores it" if proposal.allow_unhealthy else what,
             remedy=f"wait until it is OK: {listing}{allow_unhealthy_hint(proposal)}",
+            blocking=not proposal.allow_unhealthy,
+        )
+
+
+def _probe(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
+    """Check the probe: failures of the serving release must not end the next one's deployment."""
+    if facts.probe_failure:
+        what = f"{proposal.probe_url} fails before any change: {facts.probe_failure}"
+        ignored = "; this deployment only counts the probe's failures"
+        yield Finding(
+            where="[promote.probe] url",
+            what=what + ignored if proposal.allow_unhealthy else what,
+            remedy=f"see the answer: {commands.shell('curl', '-i', proposal.probe_url)}"
+            f"{allow_unhealthy_hint(proposal)}",
             blocking=not proposal.allow_unhealthy,
         )
 

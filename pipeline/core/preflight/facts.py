@@ -58,7 +58,8 @@ class Proposal:
     is the serving group that was deleted outside ami-pipeline; `environment` is the document
     without it. `launch` is what the permissions are proven for, None for a warm group. `kind` is
     the command's, and `detach` the names of load balancers that the serving group is to leave.
-    Without `overlap`, the serving group stops before the new one starts.
+    Without `overlap`, the serving group stops before the new one starts. `probe_url` is what the
+    probe requests, empty without one.
     """
 
     place: Place
@@ -79,6 +80,7 @@ class Proposal:
     kind: Kind = Kind.PROMOTE
     detach: tuple[str, ...] = ()
     overlap: bool = True
+    probe_url: str = ""
 
     @property
     def is_worker(self) -> bool:
@@ -228,6 +230,7 @@ class Facts:
     `image` and `type` are also None if they do not exist, and `missing` names them. `vcpus` is
     None if there is no such quota. `refreshes` are the active instance refreshes of the serving
     group, one line each; `alarms` are the configured alarms that are firing, as `NAME: REASON`.
+    `probe_failure` is what is wrong with the answers of the serving release to the probe.
     `permissions` is what the probes showed. `attached` is what the serving group has attached
     besides load balancers. `hold` is for how many seconds the termination hooks of the serving
     workers hold an instance. `failures` also holds the refusals of further checks.
@@ -248,6 +251,7 @@ class Facts:
     vcpus: Quota | None = None
     targets: int | None = None
     alarms: tuple[str, ...] = ()
+    probe_failure: str = ""
     permissions: PermissionFacts | None = None
     attached: Attached | None = None
     hold: float | None = None

@@ -11,6 +11,7 @@ from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.pairs import Pair
 from pipeline.core.image import NO_ITEMS
+from pipeline.core.pausing.pause import NO_ACTOR, NO_PAUSES, Actor, Decision, Pause, PausePolicy
 from pipeline.core.probe.settings import Probe
 from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.release import AdoptedGroup
@@ -38,6 +39,7 @@ class Result(StrEnum):
 
     PROMOTED = "promoted"
     REFUSED = "refused"
+    PAUSED = "paused"
     ROLLED_BACK = "rolled back"
     NEEDS_ATTENTION = "needs attention"
 
@@ -72,7 +74,8 @@ class Policy:
     maps the name of a phase to its time limit; `deadline` is the limit of the others. `patience`
     is how long EC2 may have no capacity before the group fails. `delays` are those of the load
     balancers, once they are known; `waits_for_slow_start` says whether the soak includes it.
-    Without `overlap`, the old workers stop before the new ones start.
+    Without `overlap`, the old workers stop before the new ones start. `pauses` says before which
+    phases a promotion waits for a person.
     """
 
     healthy_checks: int = 3
@@ -91,6 +94,7 @@ class Policy:
     strategy: Strategy = Strategy.OVERLAP
     steps: tuple[Step, ...] = ()
     delays: Delays = Delays()
+    pauses: PausePolicy = NO_PAUSES
 
     def limit(self, phase: str) -> float:
         """Return the time limit of a phase.
@@ -114,6 +118,11 @@ class Policy:
             if not any(f"{line}:".startswith(f"{each}:") for line in lines)
         )
         return replace(self, alarms=tuple(quiet))
+
+    def without_waits(self) -> Policy:
+        """Return the policy of a check that phases which are over still hold: it waits for none."""
+        steps = tuple(replace(each, seconds=0.0) for each in self.steps)
+        return replace(self, soak=0.0, observe=0.0, steps=steps, waits_for_slow_start=False)
 
     def pause(self, name: str) -> float:
         """Return the duration of a phase that waits; the soak lasts as long as a slow start."""
@@ -185,6 +194,8 @@ class Deployment:
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
     `analysis` has the judgments of the phases that were analyzed.
+    `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
+    last one may last.
     """
 
     id: str
@@ -208,10 +219,33 @@ class Deployment:
     worker: bool = False
     probe: ProbeTotals | None = None
     analysis: tuple[PhaseAnalysis, ...] = ()
+    actor: Actor = NO_ACTOR
+    pause_before: tuple[str, ...] = ()
+    pauses: tuple[Pause, ...] = ()
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""
     outcome: Outcome | None = None
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that lasts, None unless the deployment is paused."""
+        last = self.pauses[-1] if self.pauses else None
+        return last if last and last.decision is None else None
+
+    @property
+    def beginner(self) -> str:
+        """Who began it: the person as CI or AWS names them, else the user of its run."""
+        return str(self.actor) or self.by.user
+
+    def pauses_before(self, phase: str) -> bool:
+        """Return True if a person must approve a phase and has not done so."""
+        approved = {each.before for each in self.pauses if each.decision is Decision.RESUMED}
+        return phase in self.pause_before and phase not in approved
+
+    def unpaused(self, decided: Pause) -> Deployment:
+        """Return the deployment as its last pause ended."""
+        return replace(self, pauses=(*self.pauses[:-1], decided), outcome=None, ended="")
 
     @property
     def empty_before(self) -> frozenset[str]:

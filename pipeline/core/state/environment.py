@@ -234,9 +234,9 @@ class Environment:
         return replace(self, retired=retired)
 
     def closed(self, deployment: Deployment) -> Environment:
-        """Return the document after a deployment, which stays in it if it needs attention."""
+        """Return the document after a deployment; one that is not over stays in it."""
         outcome = deployment.outcome
-        if outcome and outcome.result is Result.NEEDS_ATTENTION:
+        if outcome and outcome.result in {Result.NEEDS_ATTENTION, Result.PAUSED}:
             return replace(self, deployment=deployment)
         green = self.releases.get(deployment.green)
         if green and deployment.green != self.serving and not green.adopted:

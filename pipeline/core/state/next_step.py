@@ -7,7 +7,7 @@ from typing import assert_never
 from pipeline.core import commands
 from pipeline.core.health.serving import Trouble, list_balancers, scale
 from pipeline.core.health.traffic_sources import attach, detach
-from pipeline.core.state.deployment import Result, result_of
+from pipeline.core.state.deployment import Deployment, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.rollback import ImageStates, RollbackMode, RollbackOption
@@ -21,6 +21,8 @@ def next_step(status: Status) -> str:
     if deployment and status.running:
         failed = result_of(deployment) is Result.NEEDS_ATTENTION
         return commands.recover(name) if failed else ""
+    if deployment and deployment.pause:
+        return _after_pause(status, deployment)
     if status.absent:
         return list_balancers(environment.region, status.absent)
     if command := restore_command(status):
@@ -32,6 +34,20 @@ def next_step(status: Status) -> str:
     if not command and missing_image(status):
         command = f"{commands.bake()} && {commands.promote(name)}"
     return command or (commands.abort(name) if kept else "") or _describe_others(status)
+
+
+def _after_pause(status: Status, paused: Deployment) -> str:
+    """Return how to continue a paused deployment, or undo it: it cannot continue without a group.
+
+    Once its time is over, `recover` does what the pause says.
+    """
+    environment = status.environment
+    if status.is_overdue:
+        return commands.recover(environment.environment)
+    gone = missing_releases(environment, status.observation) & {paused.blue, paused.green}
+    if any(environment.releases[each].made for each in gone):
+        return commands.abort(environment.environment)
+    return commands.resume(environment.environment)
 
 
 def _describe_others(status: Status) -> str:

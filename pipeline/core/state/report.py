@@ -22,6 +22,9 @@ def serves(deployment: Deployment) -> str | None:
             return deployment.green
         case Result.REFUSED | Result.ROLLED_BACK:
             return deployment.blue
+        case Result.PAUSED:
+            alone = ALONE in traits_of(deployment.phase)
+            return deployment.green if alone and deployment.blue else deployment.blue
         case Result.NEEDS_ATTENTION:
             return _serves_after_failure(deployment)
 

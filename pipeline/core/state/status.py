@@ -25,9 +25,10 @@ class Status:
 
     `observation` also has the other groups that receive traffic. `absent` are the configured load
     balancers that do not exist; `balancers` do. `running` says whether the process of the
-    deployment in flight is running. `images` are those of the earlier releases. `versions` maps
-    unmanaged releases to their versions, found for example by a tag. `changed` are the inputs in
-    which the configuration differs from the serving release; `problem` says why they are unknown.
+    deployment in flight is running, `is_overdue` whether the time of its pause is over. `images`
+    are those of the earlier releases. `versions` maps unmanaged releases to their versions, found
+    for example by a tag. `changed` are the inputs in which the configuration differs from the
+    serving release; `problem` says why they are unknown.
     """
 
     environment: Environment
@@ -36,6 +37,7 @@ class Status:
     rollback: RollbackOption
     absent: tuple[Balancer, ...] = ()
     running: bool = False
+    is_overdue: bool = False
     images: ImageStates = ALL_GOOD
     versions: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     changed: tuple[InputChange, ...] = ()
@@ -57,7 +59,9 @@ def is_running(environment: Environment, now: datetime, *, process: bool | None 
     `process` says whether its process exists on this machine, None if that is unknown.
     """
     deployment, lease = environment.deployment, environment.lease
-    if deployment is None or lease is None or lease.owner != deployment.by or process is False:
+    if deployment is None or deployment.pause or lease is None:
+        return False
+    if lease.owner != deployment.by or process is False:
         return False
     left = seconds_left(lease.expires, now)
     return left is not None and left > 0

@@ -24,13 +24,14 @@ class Step:
     """One step of a canary: how much green gets, and for how long, in seconds.
 
     Either `weight`, the percent of new requests, or `members`, their number, or `percent` of
-    blue's members.
+    blue's members. With `pause`, a person must let the deployment continue after it.
     """
 
     seconds: float
     weight: int = 0
     members: int = 0
     percent: int = 0
+    pause: bool = False
 
     def size(self, whole: int) -> int:
         """Return how many members green has if blue has `whole`: at least one."""

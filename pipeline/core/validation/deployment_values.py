@@ -7,9 +7,10 @@ import difflib
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from typing import Final
 
-from pipeline.core.validation.phases import PHASES
+from pipeline.core.validation.phases import PAUSABLE, PHASES
 from pipeline.core.validation.text import (
     require_ascii,
     require_harmless,
@@ -29,11 +30,15 @@ DEFAULT_PAUSES: Final = {"soak": "30s", "observe": "1m"}
 NEXT: Final = "next"
 NONE: Final = "none"
 LONGEST_KEEP: Final = 7 * 86_400.0
+LONGEST_PAUSE: Final = 30 * 86_400.0
 LONGEST_GROUP: Final = 255
 LONGEST_ARGUMENT: Final = 4096
 MOST_ARGUMENTS: Final = 64
 
+PAUSABLE_NAMES: Final = tuple("step-1" if each == "step" else each for each in PAUSABLE)
+
 # Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
+_STEP = re.compile(r"step-[1-9][0-9]?")
 _RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _GROUP = re.compile(r"[^:\r\n]+")
@@ -114,11 +119,49 @@ def check_group(value: str) -> str:
 
 def check_phase(value: str) -> str:
     """Check the name of a phase."""
-    if value in PHASES:
+    return _one_of(value, PHASES, "a phase")
+
+
+def check_pausable(value: str) -> str:
+    """Check the name of a phase that a promotion may pause before."""
+    if _STEP.fullmatch(value):
         return value
-    near = difflib.get_close_matches(value[:64].replace("_", "-"), PHASES, n=1)
-    remedy = f"write {near[0]}" if near else f"the phases are {', '.join(PHASES)}"
-    raise ValueError(f"{shown(value)} is not a phase: {remedy}")
+    if value in PHASES and value not in PAUSABLE_NAMES:
+        what = "names no step" if value in PAUSABLE else "is on the way back, which never waits"
+        raise ValueError(f"{shown(value)} {what}: write one of {', '.join(PAUSABLE_NAMES)}")
+    return _one_of(value, PAUSABLE_NAMES, "a phase")
+
+
+def _one_of(value: str, known: Sequence[str], kind: str) -> str:
+    if value in known:
+        return value
+    near = difflib.get_close_matches(value[:64].replace("_", "-"), known, n=1)
+    remedy = f"write {near[0]}" if near else f"the phases are {', '.join(known)}"
+    raise ValueError(f"{shown(value)} is not {kind}: {remedy}")
+
+
+def check_pause_time(value: str) -> float:
+    """Return the seconds that a promotion may be paused for."""
+    return _time(value, 'a pause of a promotion is at least 1m and at most 720h, such as "24h"', 60)
+
+
+def check_reason(value: str) -> str:
+    """Check why a person ended a pause: one line, or nothing."""
+    if value:
+        require_harmless(value, 1000, "a reason is one line of at most 1000 characters")
+    return value
+
+
+def check_wait(value: str) -> float:
+    """Return the seconds to wait for a lease."""
+    return _time(value, 'a wait is at least 1s and at most 720h, such as "30m"', 1)
+
+
+def _time(value: str, allowed: str, least: float) -> float:
+    seconds = read_duration(value, allowed)
+    if not least <= seconds <= LONGEST_PAUSE:
+        raise ValueError(f"{shown(value)} is out of range: {allowed}")
+    return seconds
 
 
 def check_keep(value: str) -> str:

@@ -56,6 +56,11 @@ TRAITS: Final[Mapping[str, PhaseTrait]] = MappingProxyType(
     }
 )
 PHASES: Final = tuple(TRAITS)
+PAUSABLE: Final = tuple(name for name, traits in TRAITS.items() if BACK not in traits)
+"""Before these phases a promotion may wait for a person, before a step by its number: `step-2`.
+
+On the way back it never waits.
+"""
 
 
 def family(phase: str) -> str:

@@ -87,6 +87,8 @@ def _in_flight(status: Status) -> str:
     where = f"{flight.kind} in {one_line(flight.phase)}" if flight.phase else str(flight.kind)
     if flight.outcome and flight.outcome.result is Result.NEEDS_ATTENTION:
         return f"{icons.FAILED} needs attention: {where}"
+    if flight.pause:
+        return f"{icons.PENDING} paused: {flight.kind} before {one_line(flight.pause.before)}"
     return f"{icons.RUNNING} {where}" if status.running else f"{icons.FAILED} interrupted: {where}"
 
 

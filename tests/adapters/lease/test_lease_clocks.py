@@ -105,5 +105,5 @@ def is_alive(watching: EnvironmentLease) -> bool:
     """Return True if `status` shows the deployment of the lease's holder as running."""
     document, _ = watching.read()
     assert document.lease
-    dead: Any = SimpleNamespace(by=document.lease.owner)
+    dead: Any = SimpleNamespace(by=document.lease.owner, pause=None)
     return is_running(replace(document, deployment=dead), watching.reader.now())

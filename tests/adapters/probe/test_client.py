@@ -157,4 +157,10 @@ def test_a_self_signed_certificate_fails_unless_it_is_not_verified(
         url = f"https://127.0.0.1:{server.port}/"
         with pytest.raises(NoAnswerError, match=r"^TLS certificate: self.signed certificate$"):
             ask(url)
-        assert ask(url, Probe(url=url, verify_tls=False)).status == 200
+        client = Client(Probe(url=url, verify_tls=False), url)
+        assert [client.ask().status for _ in range(2)] == [200, 200]
+
+
+def test_an_impossible_name_is_no_answer() -> None:
+    with pytest.raises(NoAnswerError, match=r"label"):
+        ask(f"http://{'a' * 70}.example.com/")

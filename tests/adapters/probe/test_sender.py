@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pipeline.adapters.probe.sender import Sender
+from pipeline.adapters.probe.sender import Sender, try_probe
 from pipeline.core.masking import Masker
 from pipeline.core.probe.settings import Probe
 from tests.adapters.probe.server import a_server, wait_for
@@ -68,3 +68,12 @@ def test_requests_beyond_those_that_may_be_in_flight_are_not_sent_and_stopping_d
         sender.stop()
         assert unsent
         assert {each.failure for each in sender.take()} == {"no answer within 0.1s"}
+
+
+def test_a_trial_ends_with_the_first_failure() -> None:
+    with a_server() as server:
+        good, bad = (f"http://127.0.0.1:{server.port}{path}" for path in ("/", "/500"))
+        assert try_probe(Probe(url=good), Masker()) == ""
+        assert len(server.requests) == 5
+        assert try_probe(Probe(url=bad), Masker()) == "HTTP 500, expected 200-299"
+        assert len(server.requests) == 6

@@ -25,7 +25,7 @@ from pipeline.core.deploy.ports import (
     Resources,
 )
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.deploy.recovery import plan_recovery
+from pipeline.core.deploy.recovery import plan_recovery, plan_resumption
 from pipeline.core.deploy.signals.alarms import AlarmSignal
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.events import Event
@@ -38,6 +38,7 @@ from pipeline.core.health.observation import (
     Target,
 )
 from pipeline.core.health.pairs import Pair
+from pipeline.core.pausing.pause import Decision
 from pipeline.core.state.deployment import Deployment, Hook, Kind, Limits, Place, Policy, Runner
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import AdoptedGroup, Release, Size, group_name
@@ -637,6 +638,7 @@ def begin(
     detach: tuple[Balancer, ...] = (),
     before: Limits | None = None,
     target_groups: tuple[str, ...] = (),
+    pause_before: tuple[str, ...] = (),
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -652,6 +654,7 @@ def begin(
         detach=detach,
         before=before,
         target_groups=target_groups,
+        pause_before=pause_before,
     )
     known = green in fake.document.releases
     fake.document = fake.document.started(
@@ -703,3 +706,20 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
         report=lambda _: None,
     )
     return deployer.run(rest.phases, rest.success, undone=rest.undone)
+
+
+def resume(fake: FakeCloud, *, policy: Policy = POLICY) -> Deployment:
+    """Do what `resume` does (pipeline.app.environment.paused)."""
+    paused = fake.document.deployment
+    assert paused is not None
+    decided = paused.pauses[-1].decided(Decision.RESUMED, fake.today())
+    continued = paused.unpaused(decided)
+    reconciler = a_reconciler(fake, policy, continued)
+    rest = plan_resumption(reconciler.observer, policy, paused)
+    deployer = Deployer(
+        reconciler=reconciler,
+        signals=(AlarmSignal(alarms=fake),),
+        deployment=continued,
+        report=lambda _: None,
+    )
+    return deployer.run(rest.phases, rest.success, undone=rest.undone, check=rest.check)

@@ -14,6 +14,7 @@ from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.phase import Fleet, Phase
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.polling import Forecast
+from pipeline.core.deploy.waiting import patient
 from pipeline.core.deploy.ways_back import removal, rollback
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Event, Message, PhaseBegan
@@ -564,10 +565,9 @@ def test_blue_is_not_drained_before_the_slow_start_of_green_is_over() -> None:
 
 
 def test_a_lack_of_capacity_on_the_way_back_lasts_until_the_deadline() -> None:
-    deployer = begin(cloud())
     forward, back = promotion(BLUE, GREEN)[2], rollback(BLUE, GREEN, Fleet())[0]
-    assert deployer._patient_policy(forward).patience == POLICY.patience
-    assert deployer._patient_policy(back).patience == inf
+    assert patient(POLICY, forward).patience == POLICY.patience
+    assert patient(POLICY, back).patience == inf
 
 
 def test_a_group_is_named_after_the_app_the_environment_and_the_release() -> None:

@@ -455,6 +455,22 @@ def test_a_firing_alarm_is_ignored_if_the_deployment_may_begin_unhealthy() -> No
     assert policy.without_alarms(()) == policy
 
 
+def test_a_probe_that_fails_before_traffic_moves_blocks_unless_the_image_may_be_the_fix() -> None:
+    url = "https://www.example.com/orders?limit=1"
+    facts = replace(FACTS, probe_failure="HTTP 500, expected 200-299")
+    proposal = replace(PROPOSAL, probe_url=url)
+    (found,) = findings(facts, proposal)
+    assert found == Finding(
+        where="[promote.probe] url",
+        what=f"{url} fails before any change: HTTP 500, expected 200-299",
+        remedy=f"see the answer: curl -i '{url}'; or, if this image is the fix: "
+        f"ami-pipeline promote -e production --image {IMAGE} --allow-unhealthy",
+    )
+    (found,) = findings(facts, replace(proposal, allow_unhealthy=True))
+    assert not found.blocking
+    assert found.what.endswith("expected 200-299; this deployment only counts the probe's failures")
+
+
 def test_an_unhealthy_fleet_has_a_remedy_to_promote_the_fix() -> None:
     (found,) = findings(
         replace(FACTS, observation=observation(member("i-1", "Terminating"))), PROPOSAL

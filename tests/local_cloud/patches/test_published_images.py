@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_cloud.patches import ssm
 from local_cloud.patches.ec2 import image_settings, images, published
 from local_cloud.patches.ec2.publishers import IMAGES
+from local_cloud.patches.ssm import parameters
 from local_cloud.published_images import NAME, PublishedImage, added
 from tests.patched_moto import moto, refused
 
@@ -111,7 +111,7 @@ def test_an_image_that_cannot_exist_is_not_added(owner: str, name: str, problem:
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[PatchedMoto]:
-    with moto(images, image_settings, published, ssm, images=True) as running:
+    with moto(images, image_settings, published, parameters, images=True) as running:
         yield running
 
 

@@ -453,6 +453,21 @@ def test_a_public_parameter_belongs_to_no_account() -> None:
     assert asked.resource == f"arn:aws:ssm:us-east-1::parameter{name}"
 
 
+def test_a_command_is_judged_on_its_document_and_on_each_node() -> None:
+    nodes = [f"arn:aws:ec2:us-east-1:123456789012:instance/i-{n}" for n in (1, 2)]
+    document = "arn:aws:ssm:us-east-1::document/AWS-RunShellScript"
+    models = FakeModels(tags_of={nodes[0]: {"App": "web"}})
+    given: dict[str, Any] = {"DocumentName": "AWS-RunShellScript"}
+    by_id = questions("ssm", "send_command", models, InstanceIds=["i-1", "i-2"], **given)
+    assert [(each.action, each.resource) for each in by_id] == [
+        ("ssm:SendCommand", resource) for resource in (document, *nodes)
+    ]
+    assert by_id[1].context["ssm:resourcetag/app"] == ("web",)
+    by_tag = questions("ssm", "send_command", Targets=[{"Key": "tag:A", "Values": ["b"]}], **given)
+    every = "arn:aws:ec2:us-east-1:123456789012:instance/*"
+    assert [each.resource for each in by_tag] == [document, every]
+
+
 def test_the_version_of_the_api_is_no_parameter() -> None:
     sent = b"Action=DeleteLaunchTemplate&Version=2016-11-15&LaunchTemplateName=web&Tag.1.Key=a"
     assert read(sent, "", is_json=False) == {"LaunchTemplateName": "web", "Tag": [{"Key": "a"}]}

@@ -45,6 +45,7 @@ NAMES = {
     "vcpus": "reading the quota of vCPUs",
     "targets": "reading the quota of targets",
     "alarms": "reading the alarms",
+    "probe_failure": "trying the probe",
     "permissions": "checking permissions",
     "attached": "reading what is attached to the serving group",
     "hold": "reading the termination hooks of the serving group",
@@ -59,6 +60,7 @@ class PreflightReader:
 
     A check is Terraform's version, for example: its error becomes a failure, its result is not
     used here. `describe` reads the load balancers' settings, `alarms` returns the firing alarms.
+    `probe` returns what is wrong with the answers of the serving release, empty for nothing.
     `permissions` proves what a launch needs.
     """
 
@@ -69,6 +71,7 @@ class PreflightReader:
         describe: Describe,
         checks: Sequence[Callable[[], object]] = (),
         alarms: Callable[[], tuple[str, ...]] | None = None,
+        probe: Callable[[], str] | None = None,
         permissions: Callable[[Launch], PermissionFacts] | None = None,
     ) -> None:
         self._clients = clients
@@ -76,6 +79,7 @@ class PreflightReader:
         self._describe = describe
         self._checks = checks
         self._alarms = alarms
+        self._probe = probe
         self._permissions = permissions
 
     def facts(self, proposal: Proposal) -> Facts:
@@ -94,6 +98,7 @@ class PreflightReader:
             check.result()
         results = {name: started[name].result() for name in started}
         results["alarms"] = results.get("alarms") or ()
+        results["probe_failure"] = results.get("probe_failure") or ""
         results["credentials"] = run.query("credentials", read_credentials)
         failures = [*run.failures, *_unreadable(results["observation"])]
         return Facts(
@@ -128,6 +133,8 @@ class PreflightReader:
         if self._alarms:
             clients.cloudwatch(place.region)
             found["alarms"] = self._alarms
+        if blue and self._probe:
+            found["probe_failure"] = self._probe
         if blue:
             found["refreshes"] = partial(queries.read_refreshes, scaling, blue)
         if blue and proposal.is_worker:

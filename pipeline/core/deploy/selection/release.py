@@ -26,6 +26,7 @@ from pipeline.core.state.rollback import (
     is_same,
     rollback_option,
 )
+from pipeline.core.state.strategy import Step
 
 
 def newest_good(images: Iterable[Image], environment: str) -> Image:
@@ -110,6 +111,17 @@ def size_beside(
         maximum=max(most, wanted),
         desired=wanted,
     )
+
+
+def first_size(size: Size, steps: Sequence[Step], blue: ObservedGroup | None) -> Size:
+    """Return the size at which a new group is launched: that of a canary's first step.
+
+    A canary by members grows from step to step; any other group is launched whole.
+    """
+    if blue is None or not steps:
+        return size
+    part = steps[0].size(size.desired)
+    return replace(size, minimum=part, desired=part)
 
 
 def minimum_after(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Final
@@ -14,6 +14,7 @@ from pipeline.core.analysis.policy import Analysis
 from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.analysis.samples import Against, Minute, Sides
 from pipeline.core.analysis.thresholds import judge as judge_threshold
+from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Metrics
 from pipeline.core.deploy.signals.base import Moment, Signal
 from pipeline.core.errors import PipelineError
@@ -51,16 +52,18 @@ class _Reading:
 class AnalysisSignal(Signal):
     """The analysis of one run of a deployment.
 
-    `entries` are the load balancers to compare, `group` is the name of green's group.
+    `find_entries` returns the load balancers to compare, and may raise PipelineError. `group` is
+    the name of green's group.
     """
 
     metrics: Metrics
     analysis: Analysis
-    entries: Sequence[Entry]
+    find_entries: Callable[[], Sequence[Entry]]
     group: str
     report: Report
     always: bool = False
     _readings: dict[str, _Reading] = field(default_factory=dict, init=False)
+    _entries: Sequence[Entry] | None = field(default=None, init=False)
     _past: dict[Source, tuple[Minute, ...]] = field(default_factory=dict, init=False)
 
     def judge(self, moment: Moment) -> Verdict:
@@ -76,6 +79,10 @@ class AnalysisSignal(Signal):
         if reading.judgment.result is Judged.FAIL:
             return Failed(reason=f"analysis: {reading.judgment.reason}")
         return self._at_end(reading, moment.phase) if moment.over else Healthy()
+
+    def begin(self, phase: Phase, deployment: Deployment) -> Deployment:  # noqa: ARG002 - as defined
+        """Record the judgments so far."""
+        return self.end(deployment)
 
     def end(self, deployment: Deployment) -> Deployment:
         """Record the judgments."""
@@ -135,11 +142,13 @@ class AnalysisSignal(Signal):
     ) -> tuple[Finding, ...]:
         if not moment.deployment.blue or not self.analysis.compare:
             return ()
-        found = []
-        for entry in self.entries:
+        if self._entries is None:
+            self._entries = self.find_entries()
+        found, count = [], len(self._entries)
+        for entry in self._entries:
             sides = self._sides(entry, first, last, moment)
-            judged = judge(sides, self.analysis, readings=readings * len(self.entries))
-            found += [_named(each, entry, len(self.entries) > 1) for each in judged.findings]
+            judged = judge(sides, self.analysis, readings=readings * count)
+            found += [_named(each, entry, count > 1) for each in judged.findings]
         return tuple(found)
 
     def _sides(self, entry: Entry, first: int, last: int, moment: Moment) -> Sides:

@@ -29,21 +29,23 @@ USUAL_WAIT = 1.0
 """Seconds after which a request without an answer keeps a phase from ending."""
 
 
+FIRST: Final = frozenset({"attach", "shift"})
+"""Phases in which a first release gets traffic: it does not answer before they end."""
+
+
 def url_in(phase: Phase, deployment: Deployment, probe: Probe) -> str:
     """Return the URL that is requested in a phase, empty for none.
 
-    There is none while nothing serves, and while the old version serves alone on the way forward.
+    There is none while no release has traffic, and while the old version has all of it on the way
+    forward.
     """
-    serving, green = phase.want.serving, deployment.green
+    fleet, green = phase.want, deployment.green
+    answering = {each for each in fleet.serving if not fleet.shares or fleet.shares.get(each)}
     if phase.has(BACK):
-        return probe.url if serving else ""
-    if green not in serving or (phase.name == FIRST and serving == {green}):
+        return probe.url if answering else ""
+    if green not in answering or (phase.name in FIRST and fleet.serving == {green}):
         return ""
     return probe.url
-
-
-FIRST: Final = "attach"
-"""The phase at whose end green is healthy: a first release does not answer before."""
 
 
 @dataclass(kw_only=True)

@@ -501,6 +501,12 @@ def test_firing_alarms_are_facts_and_a_missing_alarm_is_a_failure(world: World) 
     assert [(each.what, each.needed) for each in facts.failures] == [("there is no alarm x", True)]
 
 
+def test_the_probe_is_tried_while_a_release_serves(world: World) -> None:
+    assert world.facts(probe=lambda: "HTTP 500").probe_failure == "HTTP 500"
+    assert world.facts(probe=lambda: "").probe_failure == ""
+    assert world.facts().probe_failure == ""
+
+
 def test_all_queries_run_at_the_same_time(world: World) -> None:
     met = threading.Barrier(3)
 

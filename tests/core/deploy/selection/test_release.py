@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.deploy.selection.release import (
+    first_size,
     minimum_after,
     new_release,
     newest_good,
@@ -21,6 +22,7 @@ from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.environment import Environment, RetiredRelease
 from pipeline.core.state.release import Size
+from pipeline.core.state.strategy import Step
 from tests.core.deploy.fakes import cloud, kept
 from tests.fakes import HOME, an_image
 
@@ -74,6 +76,25 @@ def test_a_changed_size_counts_but_never_makes_the_group_smaller_than_it_is() ->
     more = replace(size, maximum=12, desired=7)
     assert size_beside(more, blue, {"desired_capacity"}).desired == 7
     assert size_beside(more, blue).desired == 5
+
+
+@pytest.mark.parametrize(
+    ("step", "desired"),
+    [
+        (Step(seconds=1, weight=5), 7),
+        (Step(seconds=1, members=1), 1),
+        (Step(seconds=1, members=9), 7),
+        (Step(seconds=1, percent=50), 4),
+    ],
+)
+def test_a_canary_by_members_is_launched_with_those_of_its_first_step(
+    step: Step, desired: int
+) -> None:
+    size = Size(instance_type="t3.micro", minimum=7, maximum=9, desired=7)
+    blue = ObservedGroup(name="b", minimum=1, maximum=9, desired=7, template="b", version="1")
+    found = first_size(size, [step], blue)
+    assert (found.minimum, found.maximum, found.desired) == (desired, 9, desired)
+    assert first_size(size, [step], None) == size
 
 
 def test_a_new_release_records_its_inputs_and_the_names_of_its_policies() -> None:

@@ -126,7 +126,7 @@ def a_run(
     signal = AnalysisSignal(
         metrics=metrics,
         analysis=analysis,
-        entries=entries,
+        find_entries=lambda: entries,
         group="web-staging-r000002",
         report=events.append,
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from pipeline.core.deploy.phase import Manner
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.ports import Prober
 from pipeline.core.deploy.signals.base import Moment
-from pipeline.core.deploy.signals.probe import ProbeSignal
+from pipeline.core.deploy.signals.probe import ProbeSignal, url_in
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.events import Event, Message, PhaseEnded
 from pipeline.core.health.verdict import Healthy, Progressing
@@ -18,6 +19,7 @@ from pipeline.core.probe.expectation import Result as ProbeResult
 from pipeline.core.probe.settings import Probe, Tolerance
 from pipeline.core.probe.tally import ProbeTotals, Tally
 from pipeline.core.state.deployment import Deployment, Kind, Policy, Result
+from pipeline.core.state.strategy import Step
 from tests.core.deploy.fakes import BLUE, GREEN, FakeCloud, begin, cloud
 
 URL = "https://www.example.com/orders"
@@ -116,6 +118,19 @@ def test_requests_are_sent_from_attach_on_and_a_good_release_shows_its_totals() 
     assert seen.fake.recorded[-1].probe == seen.totals
     assert seen.prober.stopped == 1
     assert seen.fake.kept == {}
+
+
+@pytest.mark.parametrize(
+    ("blue", "first"),
+    [(BLUE, "step-1"), ("", "retire")],
+)
+def test_behind_a_pair_requests_are_sent_once_green_gets_some(blue: str, first: str) -> None:
+    deployment = begin(cloud()).deployment
+    how = Manner(pairs=True, steps=(Step(seconds=1, weight=5),))
+    phases = promotion(blue, GREEN, how=how)
+    sent = [each.name for each in phases if url_in(each, deployment, Probe(url=URL))]
+    names = [each.name for each in phases]
+    assert sent == names[names.index(first) :]
 
 
 def test_a_failed_request_rolls_back_and_the_first_answers_are_kept() -> None:

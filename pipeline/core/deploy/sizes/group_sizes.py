@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from pipeline.core.deploy.limits import limits_at_end, limits_of
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.ports import GroupWriter, Ledger
+from pipeline.core.deploy.sizes.limits import limits_at_end, limits_of
 from pipeline.core.freshness import Write
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.state.deployment import Deployment, Limits

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.deploy.limits import limits_at_end, limits_of, requested_capacity
 from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.sizes.limits import limits_at_end, limits_of, requested_capacity
 from pipeline.core.events import Event, PhaseBegan
 from pipeline.core.health.observation import Activity, ObservedGroup
 from pipeline.core.state.deployment import Deployment, Kind, Limits, Result, Runner

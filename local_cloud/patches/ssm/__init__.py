@@ -1,0 +1,1 @@
+"""Patch Systems Manager: public parameters, managed nodes and Run Command."""

@@ -1,0 +1,1 @@
+"""The commands for a deployment that is paused or was interrupted."""

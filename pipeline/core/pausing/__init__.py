@@ -1,0 +1,1 @@
+"""A promotion that waits for a person before a phase."""

@@ -1,0 +1,174 @@
+"""Flip and canaries with the real tools, under 100 requests a second: no request fails.
+
+Every release is a version, and each response names the version that sent it.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.pairs import Pair
+from tests.e2e.site import LONGEST, Site, wait_for_exit
+from tools.load import Result, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.e2e.testbed import CloudTestbed
+
+pytestmark = [pytest.mark.timeout(2 * LONGEST), pytest.mark.long]
+RATE = 100.0
+BY_WEIGHT = [{"weight": 5, "for": "1m"}, {"weight": 25, "for": "1m"}]
+BY_MEMBERS = [{"members": 1, "for": "30s"}, {"members": "50%", "for": "30s"}]
+IN_FLIGHT = 1.0
+"""Seconds in which a request that was sent before a shift may still be answered by blue."""
+KINDS = ["pair", "pair-rule", "pair-network"]
+
+
+@pytest.fixture
+def make(testbed: CloudTestbed) -> Callable[..., Site]:
+    """Return a function that makes an environment in which the old image serves."""
+
+    def made(name: str, kind: str, **promote: object) -> Site:
+        site = testbed.site(name, kind, **{"keep_previous": "none", **promote})
+        first = site.promote("--image", testbed.old)
+        assert first.code == 0, first.err
+        return site
+
+    return made
+
+
+def pair_of(site: Site) -> Pair:
+    pair = site.balancers[0].pair
+    assert pair
+    return pair
+
+
+def loaded(site: Site) -> Any:
+    # A network load balancer moves connections, not requests.
+    keep = site.balancers[0].kind != "pair-network"
+    return load(f"{site.balancers[0].url}/", RATE, versions=True, keep_alive=keep)
+
+
+def versions(results: list[Result]) -> Counter[str]:
+    return Counter(each.version for each in results)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_flip_only_the_new_version_answers(kind: str, make: Callable[..., Site]) -> None:
+    site = make(f"flip-{kind}", kind, strategy="flip")
+    with loaded(site) as running:
+        result = site.promote("--image", site.testbed.new)
+        time.sleep(1)
+    assert result.code == 0, result.err
+    assert running.failures[:3] == []
+    answers = sorted(running.results, key=lambda each: each.at)
+    first_new = next(each for each in answers if each.version == "2.0.0")
+    late = [each for each in answers if each.at > first_new.at + IN_FLIGHT]
+    assert versions(late).keys() == {"2.0.0"}
+    early = [each for each in answers if each.at < first_new.at]
+    assert versions(early).keys() == {"1.0.0"}
+    assert pair_of(site).weights(site.testbed.cloud) == [100, 0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_canary_by_weight_gets_its_share_in_each_step(
+    kind: str, make: Callable[..., Site]
+) -> None:
+    site = make(f"weight-{kind}", kind, strategy="canary", steps=BY_WEIGHT)
+    seen = []
+    with loaded(site) as running:
+        result = site.promote("--image", site.testbed.new)
+        seen = phases_of(result.err)
+    assert result.code == 0, result.err
+    assert running.failures[:3] == []
+    assert [name for name in seen if name.startswith("step")] == ["step-1", "step-2"]
+    assert pair_of(site).weights(site.testbed.cloud) == [0, 100]
+
+
+def phases_of(progress: str) -> list[str]:
+    """Return the phases in the order in which the progress names them."""
+    return list(dict.fromkeys(re.findall(r"([a-z0-9-]+): started", progress)))
+
+
+def test_a_canary_by_members_grows_and_leaves_the_old_release_untouched(
+    make: Callable[..., Site],
+) -> None:
+    site = make("members", "application", strategy="canary", steps=BY_MEMBERS)
+    blue = site.serving
+    with loaded(site) as running:
+        process = site.begin("promote", "step-1: started", "--yes", "--image", site.testbed.new)
+        sizes = (len(site.members(blue)), len(site.members("r000002")))
+        result = wait_for_exit(process)
+    assert result.code == 0, result.err
+    assert running.failures[:3] == []
+    assert sizes == (2, 1)
+    assert len(site.members("r000002")) == 2
+
+
+@pytest.mark.parametrize("strategy", ["flip", "weight", "members"])
+def test_ctrl_c_in_the_middle_puts_everything_back(
+    strategy: str, make: Callable[..., Site]
+) -> None:
+    kind = "application" if strategy == "members" else "pair"
+    settings: dict[str, dict[str, object]] = {
+        "flip": {"strategy": "flip", "observe": "2m"},
+        "weight": {"strategy": "canary", "steps": BY_WEIGHT},
+        "members": {"strategy": "canary", "steps": BY_MEMBERS},
+    }
+    site = make(f"stop-{strategy}", kind, **settings[strategy])
+    blue, until = site.serving, "observe: started" if strategy == "flip" else "step-1: started"
+    with loaded(site) as running:
+        process = site.begin("promote", until, "--yes", "--image", site.testbed.new)
+        process.send_signal(signal.SIGINT)
+        result = wait_for_exit(process)
+    assert result.code == 130, result.err
+    assert running.failures[:3] == []
+    assert site.serving == blue
+    state = site.state()
+    assert state.groups == {blue}
+
+
+def test_a_run_that_is_killed_after_a_flip_is_finished_by_recover(
+    make: Callable[..., Site],
+) -> None:
+    site = make("killed", "pair", strategy="flip", observe="2m")
+    with loaded(site) as running:
+        process = site.begin("promote", "observe: started", "--yes", "--image", site.testbed.new)
+        process.kill()
+        wait_for_exit(process)
+        result = site.run("recover")
+    assert result.code == 0, result.err
+    assert running.failures[:3] == []
+    assert site.state().groups == {"r000002"}
+
+
+def test_a_rollback_to_the_warm_release_flips_back(make: Callable[..., Site]) -> None:
+    site = make("back", "pair", strategy="flip", keep_previous="next")
+    with loaded(site) as running:
+        result = site.promote("--image", site.testbed.new)
+        assert result.code == 0, result.err
+        back = site.run("rollback", "--yes")
+    assert back.code == 0, back.err
+    assert running.failures[:3] == []
+    assert site.serving == "r000001"
+    assert versions(running.results[-20:]).keys() == {"1.0.0"}
+
+
+def test_weights_that_a_person_changed_are_refused(make: Callable[..., Site]) -> None:
+    site = make("changed", "pair", strategy="flip")
+    pair = pair_of(site)
+    targets = [{"TargetGroupArn": arn, "Weight": 50} for arn in pair.groups]
+    action = {"Type": "forward", "ForwardConfig": {"TargetGroups": targets}}
+    elbv2 = site.testbed.cloud.aws("elbv2")
+    elbv2.modify_listener(ListenerArn=pair.rule, DefaultActions=[action])
+    result = site.promote("--image", site.testbed.new)
+    assert result.code == 3, result.err
+    assert "its weights changed since the last release" in result.err
+    assert "ignore_changes = [default_action]" in result.err
