@@ -23,7 +23,13 @@ from local_cloud.patches.autoscaling import (
     sources,
     warm_pools,
 )
-from local_cloud.patches.cloudwatch import alarms, evaluation, log_alarms, statistics
+from local_cloud.patches.cloudwatch import (
+    alarms,
+    evaluation,
+    log_alarms,
+    metric_data,
+    statistics,
+)
 from local_cloud.patches.context import Context
 from local_cloud.patches.ec2 import described as ec2_described
 from local_cloud.patches.ec2 import (
@@ -68,6 +74,7 @@ MODULES = (
     schedules,
     alarms,
     statistics,
+    metric_data,
     log_alarms,
     classic,
     classic_members,

@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.adapters.aws.client import Clients, account_of
 from pipeline.adapters.aws.instance_profiles import roles_of_profile
 from pipeline.app.application import Application
+from pipeline.config.traffic import rules_of
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import Message
@@ -97,6 +98,7 @@ class ScopeReader:
             account=account,
             tagged=wanted.module is None,
             adopted=self._adopted,
+            rules=tuple(rules_of(self._settings.environment(name).pairs)) if deploys else (),
             security_groups=_texts(inputs.get("security_group_ids"), "sg-"),
             key_pair=str(inputs.get("key_name") or ""),
             roles=tuple(self._roles(str(profile), account)) if profile else (),
@@ -116,7 +118,8 @@ class ScopeReader:
                 Feature.ANALYSIS: self._settings.promote_for(each.name).analysis.enabled,
                 Feature.VERIFY: self._settings.promote_for(each.name).verify,
                 Feature.CLASSIC: settings.load_balancers,
-                Feature.TARGETS: settings.target_groups,
+                Feature.TARGETS: settings.target_groups or settings.pairs,
+                Feature.PAIRS: settings.pairs,
                 Feature.S3_STATE: each.state[0],
                 Feature.STATE_KEY: each.keys,
             }

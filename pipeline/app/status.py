@@ -59,6 +59,7 @@ class StatusReader:
             images=images,
             changed=changed,
             problem=problem,
+            pairs=reader.pairs,
         )
 
     def _observe(self, document: Environment, balancers: tuple[Balancer, ...]) -> Observation:
@@ -68,7 +69,14 @@ class StatusReader:
         """
         groups = self.reader.groups
         names = [document.group(each) for each in document.releases]
-        observation = groups.observe(names, balancers, activities=())
+        pairs = self.reader.pairs
+        both = (each for pair in pairs for each in pair.targets)
+        observation = groups.observe(
+            names,
+            tuple(dict.fromkeys((*balancers, *both))),
+            activities=(),
+            rules=tuple(each.rule for each in pairs),
+        )
         ours = {each.id for group in observation.groups.values() for each in group.members}
         others = {each for targets in observation.targets.values() for each in targets} - ours
         is_lost_worker = self.reader.is_worker and document.is_empty

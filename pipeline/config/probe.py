@@ -65,6 +65,7 @@ class EnvironmentProbeSettings(Table):
     method: _Method | None = Field(default=None, description="Override promote.probe.method.")
     headers: _Headers | None = Field(default=None, description="Replace promote.probe.headers.")
     verify_tls: bool | None = Field(default=None, description="Override promote.probe.verify_tls.")
+    test_url: _Url | None = Field(default=None, description="Override promote.probe.test_url.")
 
 
 class ProbeSettings(Table):
@@ -95,6 +96,10 @@ class ProbeSettings(Table):
         default={}, description="Headers of each request, by name; Host also names the TLS server."
     )
     verify_tls: bool = Field(default=True, description="Whether the TLS certificate must be valid.")
+    test_url: _Url = Field(
+        default="",
+        description="The URL that a pair's test listener answers, requested before traffic moves.",
+    )
 
     def with_overrides(self, over: EnvironmentProbeSettings) -> "ProbeSettings":
         """Return these settings with the overrides of an environment."""
@@ -116,6 +121,7 @@ class ProbeSettings(Table):
             method=self.method,
             headers=tuple(self.headers.items()),
             verify_tls=self.verify_tls,
+            test_url=self.test_url,
         )
 
     @property

@@ -242,6 +242,22 @@ def _check_probes(document: _Table) -> Iterator[Problem]:
                 remedy=f"set url in [environments.{name}.promote.probe]",
             )
         seen.setdefault(url, name)
+        yield from _check_test_url(name, table, own, _table(document, "promote", "probe"))
+
+
+def _check_test_url(name: str, table: _Table, own: _Table, common: _Table) -> Iterator[Problem]:
+    """Find a URL of a test listener that no pair has."""
+    pairs = table.get("pairs")
+    listed = pairs if isinstance(pairs, list) else []
+    if own.get("test_url", common.get("test_url")) and not any(
+        isinstance(each, dict) and each.get("test_listener") for each in listed
+    ):
+        where: Key = ("environments", name) if "test_url" in own else ()
+        yield Problem(
+            key=(*where, "promote", "probe", "test_url"),
+            what=f"no pair of [environments.{name}] has a test_listener that would answer",
+            remedy=f"add test_listener to [[environments.{name}.pairs]], or remove test_url",
+        )
 
 
 def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """Define the keys that say how traffic moves: pairs of target groups, and the steps of a canary."""
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
@@ -72,6 +73,12 @@ class StepSettings(Table):
 
 Steps = Annotated[tuple[StepSettings, ...], LIST, Field(max_length=MOST_STEPS)]
 Pairs = Annotated[tuple[PairSettings, ...], LIST, Field(max_length=MOST_PAIRS)]
+
+
+def rules_of(pairs: Iterable[PairSettings]) -> Iterator[str]:
+    """Yield the ARNs of the listeners and rules whose weights a deployment sets."""
+    for each in pairs:
+        yield from (arn for arn in (each.listener, each.listener_rule, each.test_listener) if arn)
 
 
 def key_of(name: str, field: Any) -> str:

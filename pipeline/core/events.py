@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.core.health.observation import Observation
+from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Deployment, PhaseRun
 
 
@@ -72,6 +73,13 @@ class Watched:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeCounted:
+    """The probe's requests so far."""
+
+    totals: ProbeTotals
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseEnded:
     """A phase ended; `run` has its real seconds and why it failed, if it did."""
 
@@ -101,6 +109,7 @@ Event = (
     | DeploymentBegan
     | PhaseBegan
     | Watched
+    | ProbeCounted
     | PhaseEnded
     | RollbackBegan
     | DeploymentEnded

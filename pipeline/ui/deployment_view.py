@@ -10,6 +10,7 @@ from pipeline.core.events import (
     Event,
     PhaseBegan,
     PhaseEnded,
+    ProbeCounted,
     RollbackBegan,
     Watched,
 )
@@ -32,13 +33,14 @@ class Row:
 
 
 class DeploymentView:
-    """The phases of a deployment, the latest observation, and the current reason to wait."""
+    """The phases of a deployment, the latest observation, the probe, and the reason to wait."""
 
     def __init__(self, began: DeploymentBegan) -> None:
         self.deployment: Deployment = began.deployment
         self.rows = [Row(name=name) for name in began.phases]
         self.observation: Observation | None = None
         self.waiting = ""
+        self.probe = ""
         self.ended = False
 
     def report(self, event: Event, now: float) -> None:
@@ -49,6 +51,8 @@ class DeploymentView:
                 self._set(Row(name=name, began=now, limit=limit))
             case Watched(waiting=waiting, observation=observation):
                 self.waiting, self.observation = one_line(waiting), observation
+            case ProbeCounted(totals=totals):
+                self.probe = str(totals)
             case PhaseEnded(run=run):
                 self.waiting = ""
                 self._set(Row(name=run.name, run=run))

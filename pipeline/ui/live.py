@@ -145,10 +145,12 @@ def bake_table(steps: dict[str, tuple[float, str]], began: float, now: float) ->
 def deployment_table(
     view: DeploymentView, now: float, encoding: str | None = None
 ) -> RenderableType:
-    """Return the phases, then blue and green, then the reason to wait."""
+    """Return the phases, then blue and green, then the probe, then the reason to wait."""
     parts: list[RenderableType] = [_phases(view, now, encoding)]
     if groups := view.groups():
         parts += [Text(""), _groups(groups)]
+    if view.probe and not view.ended:
+        parts += [Text(""), Text(f"probe: {view.probe}")]
     unread = view.observation.unreadable if view.observation and not view.ended else ()
     notes = [f"waiting: {view.waiting}"] if view.waiting else []
     notes += [f"unreadable: {one_line(text)}" for text in unread]

@@ -77,7 +77,8 @@ def health(status: Status, release: str = "") -> tuple[str, str]:
 def _icon(status: Status, release: str) -> str:
     """Return the icon of a group that serves, by its worst member."""
     group = status.observation.groups[status.environment.group(release)]
-    members = member_statuses(group, status.observation, status.balancers, worker=status.is_worker)
+    balancers = status.balancers_of(release)
+    members = member_statuses(group, status.observation, balancers, worker=status.is_worker)
     found = {each.icon for each in members}
     if icons.FAILED in found:
         return icons.FAILED
@@ -165,8 +166,9 @@ def _receiving(status: Status) -> bool:
 
 def _traffic(status: Status, group: ObservedGroup, *, serves: bool) -> Iterator[str]:
     """Yield the traffic sources of a group that does not serve, and those not configured."""
-    names = {each.identifier: each.name for each in status.balancers}
-    here, beyond = group.attached & names.keys(), group.attached - names.keys()
+    names = {each.identifier: each.name for each in status.all_balancers}
+    idle = {each.identifier for each in status.all_balancers if status.share(each) == 0}
+    here, beyond = group.attached & names.keys() - idle, group.attached - names.keys()
     if status.is_worker and not serves and group.maximum and not group.status:
         yield f"{group.name} may run instances, too: its maximum size is {group.maximum}"
     if here and not serves:

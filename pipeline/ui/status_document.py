@@ -30,7 +30,9 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "serving": environment.serving or None,
         "health": health(status)[1] if environment.serving else None,
         "configuration": inputs_document(status.changed),
-        "load_balancers": [_balancer(status, each) for each in (*status.balancers, *status.absent)],
+        "load_balancers": [
+            _balancer(status, each) for each in (*status.all_balancers, *status.absent)
+        ],
         "releases": [
             _release(status, record, observation.groups.get(known[name]), now)
             for name, record in sorted(environment.releases.items(), reverse=True)
@@ -51,6 +53,7 @@ def _balancer(status: Status, balancer: Balancer) -> dict[str, Any]:
         "name": balancer.name,
         "identifier": balancer.identifier,
         "exists": balancer not in status.absent,
+        "share": status.share(balancer),
         "targets": None if targets is None else {id_: targets[id_].state for id_ in targets},
     }
 
@@ -73,7 +76,7 @@ def _release(
 
 
 def _group(status: Status, group: ObservedGroup) -> dict[str, Any]:
-    names = {each.identifier: each.name for each in status.balancers}
+    names = {each.identifier: each.name for each in status.all_balancers}
     return {
         "name": group.name,
         "min_size": group.minimum,

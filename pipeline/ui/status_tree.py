@@ -59,7 +59,8 @@ def tree(status: Status, now: datetime, width: int) -> list[str]:
 def _balancers(status: Status) -> list[str]:
     kinds = {"elb": "classic", "elbv2": "target group"}
     rows = [
-        (one_line(each.name), kinds[each.kind], _targets(status, each)) for each in status.balancers
+        (one_line(each.name), kinds[each.kind], _targets(status, each))
+        for each in status.all_balancers
     ]
     rows += [(one_line(each.name), kinds[each.kind], "does not exist") for each in status.absent]
     return table(rows) if rows else []
@@ -74,7 +75,9 @@ def _targets(status: Status, balancer: Balancer) -> str:
     counted = ", ".join(f"{count} {state}" for state, count in states.most_common())
     foreign = sorted(targets.keys() - known)
     others = f"; not in a group below: {_ids(foreign)}" if foreign else ""
-    return (counted or "no targets") + others
+    share = status.share(balancer)
+    part = "" if share is None else f", {share} % of requests"
+    return (counted or "no targets") + part + others
 
 
 def nodes(status: Status, now: datetime) -> list[Node]:
@@ -93,8 +96,8 @@ def nodes(status: Status, now: datetime) -> list[Node]:
 def wanted(status: Status, release: str, group: ObservedGroup) -> tuple[Balancer, ...]:
     """Return the load balancers in which its members should be targets."""
     if release == (taking_over(status) or status.environment.serving):
-        return status.balancers
-    return tuple(each for each in status.balancers if each.identifier in group.attached)
+        return status.balancers_of(release)
+    return tuple(each for each in status.all_balancers if each.identifier in group.attached)
 
 
 def _statuses(status: Status, release: str, group: ObservedGroup) -> tuple[MemberStatus, ...]:

@@ -1,9 +1,17 @@
-# The application load balancer, its target group and its listeners. The pipeline decides which
-# group of instances is behind it, so nothing is registered here.
+# The application load balancer, its target groups and its listeners. The pipeline decides which
+# group of instances is behind it, so nothing is registered here. With a pair it also decides which
+# target group has the traffic, so the weights are ignored after the creation.
 
 locals {
   application = var.load_balancer == "application"
   encrypted   = var.certificate_arn != null
+  paired      = local.application && var.pair
+  # The weights of the target groups that share a listener: a single one needs none.
+  weights = local.paired ? [
+    { arn = aws_lb_target_group.this[0].arn, live = 100, test = 0 },
+    { arn = aws_lb_target_group.second[0].arn, live = 0, test = 100 },
+  ] : []
+  single = local.application && !var.pair ? aws_lb_target_group.this[0].arn : null
 }
 
 resource "aws_lb" "this" {
@@ -51,6 +59,36 @@ resource "aws_lb_target_group" "this" {
   }
 }
 
+# The second target group of a pair. It is idle until the first release that goes there.
+resource "aws_lb_target_group" "second" {
+  count = local.paired ? 1 : 0
+
+  name                 = "${var.name}-2"
+  vpc_id               = aws_vpc.this.id
+  target_type          = "instance"
+  protocol             = "HTTP"
+  port                 = var.port
+  deregistration_delay = var.deregistration_delay
+  tags                 = var.tags
+
+  health_check {
+    protocol            = "HTTP"
+    path                = var.health_check.path
+    matcher             = "200"
+    interval            = var.health_check.interval
+    timeout             = var.health_check.timeout
+    healthy_threshold   = var.health_check.healthy
+    unhealthy_threshold = var.health_check.unhealthy
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(var.name) <= 30
+      error_message = "With a pair, name has at most 30 characters: the second target group is NAME-2."
+    }
+  }
+}
+
 resource "aws_lb_listener" "http" {
   count = local.application ? 1 : 0
 
@@ -61,7 +99,22 @@ resource "aws_lb_listener" "http" {
 
   default_action {
     type             = local.encrypted ? "redirect" : "forward"
-    target_group_arn = local.encrypted ? null : aws_lb_target_group.this[0].arn
+    target_group_arn = local.encrypted ? null : local.single
+
+    dynamic "forward" {
+      for_each = local.paired && !local.encrypted ? ["pair"] : []
+
+      content {
+        dynamic "target_group" {
+          for_each = local.weights
+
+          content {
+            arn    = target_group.value.arn
+            weight = target_group.value.live
+          }
+        }
+      }
+    }
 
     dynamic "redirect" {
       for_each = local.encrypted ? ["HTTPS"] : []
@@ -72,6 +125,10 @@ resource "aws_lb_listener" "http" {
         status_code = "HTTP_301"
       }
     }
+  }
+
+  lifecycle {
+    ignore_changes = [default_action[0].forward[0].target_group]
   }
 }
 
@@ -87,6 +144,56 @@ resource "aws_lb_listener" "https" {
 
   default_action {
     type             = "forward"
-    target_group_arn = aws_lb_target_group.this[0].arn
+    target_group_arn = local.single
+
+    dynamic "forward" {
+      for_each = local.paired ? ["pair"] : []
+
+      content {
+        dynamic "target_group" {
+          for_each = local.weights
+
+          content {
+            arn    = target_group.value.arn
+            weight = target_group.value.live
+          }
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [default_action[0].forward[0].target_group]
+  }
+}
+
+# Reaches a release that has no traffic yet: the pipeline points it to the idle target group.
+resource "aws_lb_listener" "test" {
+  count = local.paired ? 1 : 0
+
+  load_balancer_arn = aws_lb.this[0].arn
+  port              = var.test_port
+  protocol          = local.encrypted ? "HTTPS" : "HTTP"
+  certificate_arn   = var.certificate_arn
+  ssl_policy        = local.encrypted ? "ELBSecurityPolicy-TLS13-1-2-2021-06" : null
+  tags              = var.tags
+
+  default_action {
+    type = "forward"
+
+    forward {
+      dynamic "target_group" {
+        for_each = local.weights
+
+        content {
+          arn    = target_group.value.arn
+          weight = target_group.value.test
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [default_action[0].forward[0].target_group]
   }
 }

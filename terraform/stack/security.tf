@@ -24,6 +24,18 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
   to_port           = each.value.port
 }
 
+# Verify hooks and the probe run in the VPC: a runner or an instance of it.
+resource "aws_vpc_security_group_ingress_rule" "test" {
+  count = local.paired ? 1 : 0
+
+  security_group_id = aws_security_group.load_balancer.id
+  description       = "The test listener, from the VPC"
+  cidr_ipv4         = var.cidr
+  ip_protocol       = "tcp"
+  from_port         = var.test_port
+  to_port           = var.test_port
+}
+
 resource "aws_vpc_security_group_egress_rule" "to_instances" {
   security_group_id            = aws_security_group.load_balancer.id
   description                  = "The application and its health check"

@@ -68,6 +68,25 @@ variable "load_balancer" {
   }
 }
 
+variable "pair" {
+  description = "Whether two target groups share the listener, for the strategies flip and canary by weight, with a test listener. Only with an application load balancer."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "test_port" {
+  description = "The port of the test listener of a pair. Only the VPC reaches it."
+  type        = number
+  default     = 9000
+  nullable    = false
+
+  validation {
+    condition     = var.test_port >= 1 && var.test_port <= 65535 && floor(var.test_port) == var.test_port && !contains([80, 443], var.test_port)
+    error_message = "test_port is 1 to 65535, and neither 80 nor 443."
+  }
+}
+
 variable "clients" {
   description = "Who may reach the load balancer."
   type        = list(string)

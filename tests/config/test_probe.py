@@ -125,6 +125,17 @@ def test_one_url_for_two_environments_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_test_url_needs_a_test_listener(tmp_path: Path) -> None:
+    toml = f'[environments.a.promote.probe]\nurl = "{URL}"\ntest_url = "http://a.example.com:81/"'
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(tmp_path, toml))
+    assert str(caught.value).removeprefix(f"{tmp_path}/") == (
+        "pipeline.toml line 11, environments.a.promote.probe.test_url:\n"
+        "  no pair of [environments.a] has a test_listener that would answer\n"
+        "next: add test_listener to [[environments.a.pairs]], or remove test_url"
+    )
+
+
 def test_the_schema_accepts_both_forms_of_a_limit() -> None:
     for limit in (0, "1%"):
         document = {

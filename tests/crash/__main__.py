@@ -26,7 +26,7 @@ from tests.crash.environment import REPOSITORY
 from tests.crash.planning import BAKE, plan
 from tests.crash.worker import record, run_batch, this_worker
 
-SCENARIOS = ("promote", "rollback-cold", "rollback-warm", "recover", BAKE)
+SCENARIOS = ("promote", "rollback-cold", "rollback-warm", "recover", "pause", "resume", BAKE)
 KINDS, STORES = ("classic", "application"), ("directory", "s3")
 BATCH = 10
 """Runs that follow each other in one environment."""

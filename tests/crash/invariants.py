@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MEMBERS = 2
 """The members that serve before each run, and so at every moment of it."""
 DONE, REFUSED, ROLLED_BACK, NEEDS_ATTENTION, LOST = 0, 3, 4, 5, 6
+PAUSED = 7
 
 
 def when_killed(before: Snapshot, after: Snapshot) -> list[str]:
@@ -127,7 +128,7 @@ def survived(
 ) -> list[str]:
     """Return the violations after a command with an injected fault: its exit code must be true."""
     summary = f"{' '.join(words)} ended with {result.code}"
-    if result.code not in {DONE, REFUSED, ROLLED_BACK, NEEDS_ATTENTION, LOST}:
+    if result.code not in {DONE, REFUSED, ROLLED_BACK, NEEDS_ATTENTION, LOST, PAUSED}:
         return [f"{summary}: {result.err[-1000:]}"]
     if result.code == DONE:
         return matches_request(words, result, after, in_flight=True)

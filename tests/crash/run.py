@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.crash import invariants
 from tests.crash.boundaries import STOP, STORM, Injection
@@ -17,13 +17,22 @@ from tests.crash.case import KILLED, Case, CaseResult
 from tests.crash.record import RunRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.crash.command_runner import CompletedCommand
     from tests.crash.environment import CrashEnvironment
 
 LEASE = 61.0
 """Real seconds after which a lease expires that is not renewed."""
+PAUSING = ("--pause-before", "drain")
 HALF_WAY = Injection(boundary="autoscaling.AttachTrafficSources#1", moment="answer")
 """Where a promotion is killed before the scenario `recover`."""
+
+
+def is_paused(content: Mapping[str, Any]) -> bool:
+    """Return True if the deployment of a document is paused."""
+    pauses = (content["deployment"] or {}).get("pauses", [])
+    return bool(pauses) and pauses[-1]["decision"] is None
 
 
 @dataclass(kw_only=True)
@@ -46,7 +55,7 @@ class CaseRunner:
                 "promote", "--yes", "--allow-quarantined", "--image", environment.images[0]
             )
         elif content["deployment"]:
-            self._run_successfully("recover")
+            self._run_successfully("abort" if is_paused(content) else "recover")
 
     def prepare(self, scenario: str) -> tuple[str, ...]:
         """Prepare the start of a scenario; return its command."""
@@ -67,11 +76,15 @@ class CaseRunner:
             killed = environment.run(*self.promotion(), injection=HALF_WAY)
             assert killed.code == KILLED, killed.err
             return ("recover",)
-        return self.promotion()
+        if scenario == "resume":
+            paused = environment.run(*self.promotion(*PAUSING))
+            assert paused.code == invariants.PAUSED, paused.err
+            return ("resume",)
+        return self.promotion(*(PAUSING if scenario == "pause" else ()))
 
-    def promotion(self, than: str = "") -> tuple[str, ...]:
+    def promotion(self, *options: str, than: str = "") -> tuple[str, ...]:
         """Return the command that promotes an image which does not serve."""
-        return ("promote", "--yes", "--allow-quarantined", "--image", self.image(than))
+        return ("promote", "--yes", "--allow-quarantined", *options, "--image", self.image(than))
 
     def image(self, than: str = "") -> str:
         """Return an image that does not serve and is not `than`."""
@@ -90,7 +103,7 @@ class CaseRunner:
         """Run a scenario cleanly; return every moment it passes."""
         words = self.prepare(scenario)
         result = self.environment.run(*words, record=True)
-        assert result.code == 0, result.err
+        assert result.code == (invariants.PAUSED if scenario == "pause" else 0), result.err
         return self.environment.passed()
 
     # --- the run ----------------------------------------------------------------------------------
@@ -106,6 +119,7 @@ class CaseRunner:
             fix = self._fix_command(case.fix, words)
             if case.second:
                 self._inject_again(record, case.second, fix)
+                fix = self._fix_command(case.fix, words)
             if case.fresh:
                 self.environment.forget_machine()
             self._fix_with(record, fix)
@@ -160,10 +174,14 @@ class CaseRunner:
             record.found.append(f"a second recover ended with {again.code}, changed {changed}")
 
     def _fix_command(self, fix: str, words: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the command of this name; only two end a pause, and one of them fits the name."""
+        if is_paused(self.environment.content()):
+            return ("abort",) if fix in {"recover", "rollback"} else ("resume",)
         target = words[-1] if words[0] == "promote" else ""
+        again = tuple(each for each in words if each not in PAUSING)
         return {
             "recover": ("recover",),
-            "again": words,
+            "again": ("recover",) if words[0] == "resume" else again,
             "rollback": ("rollback", "--yes"),
             "other": self.promotion(than=target),
             "rebuild": ("rebuild", "--version", "3.0.0"),

@@ -192,7 +192,7 @@ def test_the_tfvars_of_the_documents_are_those_that_are_written() -> None:
 def test_every_call_of_the_adapters_is_among_the_documented_permissions() -> None:
     files = (path for path in code("pipeline/adapters") if path.name != "permission_probes.py")
     source = "\n".join(path.read_text() for path in files)
-    verbs = "describe|create|delete|deregister|terminate|attach|detach|update|list_images_in"
+    verbs = "describe|create|delete|deregister|terminate|attach|detach|update|modify|list_images_in"
     verbs = rf"(?:{verbs})_\w+"
     got = r"get_(?:object|metric_data|console_output|service_quota|caller_identity)"
     got += r"|get_bucket_versioning|get_bucket_encryption|get_public_access_block"

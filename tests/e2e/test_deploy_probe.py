@@ -1,4 +1,4 @@
-"""The probe with real Terraform: a release that fails where no health check looks."""
+"""The probe with real Terraform: a release that fails where no health check reads."""
 
 from __future__ import annotations
 

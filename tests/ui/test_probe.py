@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.events import DeploymentEnded, ProbeCounted
 from pipeline.core.probe.settings import Probe
 from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Kind, Policy
+from pipeline.ui.deployment_view import DeploymentView
 from pipeline.ui.history import history_text
+from pipeline.ui.live import deployment_table
 from pipeline.ui.outcome import deployment_document, outcome_text, step_summary
 from pipeline.ui.plan import plan_document, plan_text
+from tests.ui.events import began
 from tests.ui.status_examples import a_deployment, rolled_back
 
 GOOD = ProbeTotals(requests=6200)
@@ -59,3 +65,14 @@ def test_the_plan_shows_the_probe_and_when_it_begins(kind: Kind, blue: str, begi
     line = f"probe      {URL}, 10/s, expects 200-299, at most 0 failures; {begins}\n"
     assert line in plan_text(preview, 200)
     assert plan_document(preview)["probe"] == URL
+
+
+def test_the_display_shows_the_probes_requests_while_the_deployment_runs() -> None:
+    view = DeploymentView(began())
+    view.report(ProbeCounted(totals=BAD), 1.0)
+    console = Console(file=io.StringIO(), width=100, record=True)
+    console.print(deployment_table(view, 2.0))
+    assert "\nprobe: 620 requests, 3 failed, 1 not sent\n" in console.export_text()
+    view.report(DeploymentEnded(deployment=a_deployment()), 3.0)
+    console.print(deployment_table(view, 3.0))
+    assert "probe:" not in console.export_text()

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.health.observation import ObservedGroup
+from pipeline.core.health.observation import Balancer, ObservedGroup, Target
+from pipeline.core.health.pairs import Pair
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.environment import NEXT
 from pipeline.core.state.inputs import InputChange
@@ -840,3 +841,48 @@ def test_the_document_has_the_pause() -> None:
             "reason": None,
         }
     ]
+
+
+SIDES = [
+    Balancer(
+        kind="elbv2",
+        identifier=f"arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/web-{side}/1",
+        name=f"web-{side}",
+    )
+    for side in "ab"
+]
+CANARY = """\
+├── web-a  target group  3 healthy, 95 % of requests
+├── web-b  target group  3 healthy, 5 % of requests
+"""
+
+
+def in_a_canary() -> Status:
+    """A canary behind a pair: the new release gets 5 percent of the requests."""
+    a, b = SIDES
+    pair = Pair(rule="arn:rule", targets=(a, b), live=a)
+    flying = in_flight().environment
+    old, new = group(124, (a.identifier,)), group(125, (b.identifier,))
+    document = environment(
+        record(124, target_groups=(a.identifier,)),
+        record(125, target_groups=(b.identifier,)),
+        deployment=flying.deployment,
+        lease=flying.lease,
+    )
+    seen = replace(
+        observation(old, new),
+        targets={
+            side.identifier: {each.id: Target(id=each.id, state="healthy") for each in of.members}
+            for side, of in ((a, old), (b, new))
+        },
+        weights={"arn:rule": {a.identifier: 95, b.identifier: 5}},
+    )
+    return a_status(document, seen, balancers=(a,), pairs=(pair,))
+
+
+def test_a_canary_shows_the_share_of_each_target_group() -> None:
+    text = status_text(in_a_canary(), NOW)
+    assert CANARY in text
+    assert "3 of 3 members healthy" in text
+    shares = [each["share"] for each in status_document(in_a_canary(), NOW)["load_balancers"]]
+    assert shares == [95, 5]

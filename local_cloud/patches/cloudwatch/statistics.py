@@ -9,12 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from moto.cloudwatch.exceptions import (
-    InvalidParameterCombination,
-    InvalidParameterValue,
-    ValidationError,
-)
-from moto.cloudwatch.metric_data_expression_parser import parse_expression
+from moto.cloudwatch.exceptions import InvalidParameterCombination, InvalidParameterValue
 from moto.cloudwatch.models import CloudWatchBackend, MetricDatum, MetricDatumBase
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
@@ -33,6 +28,9 @@ UNITS = {
     "ProcessedBytes": "Bytes",
 }
 """Units of measured metrics other than Count."""
+
+SHORT_PERIODS = (1, 5, 10, 20, 30)  # of metrics of high resolution
+MINUTE = 60
 
 
 def dimensions(given: Iterable[Any]) -> Dimensions:
@@ -109,11 +107,21 @@ def get_metric_statistics(
         raise InvalidParameterValue(
             "The parameter StartTime must be less than the parameter EndTime."
         )
+    refuse_period(float(params["Period"]))
     wanted = metric(response.cloudwatch_backend, params)
     found = read(context, response.cloudwatch_backend, wanted, begin, end, float(params["Period"]))
     shown = unit(context, response.cloudwatch_backend, wanted)
     described = [datapoint(shown, each, plain, extended) for each in found]
     return ActionResult({"Label": wanted.name, "Datapoints": described})
+
+
+def refuse_period(period: float) -> None:
+    """Refuse a period that is no whole number of minutes (API Reference, Period)."""
+    if period <= 0 or (period % MINUTE and period not in SHORT_PERIODS):
+        raise InvalidParameterValue(
+            f"The parameter Period must be a multiple of {MINUTE}, or one of"
+            f" {', '.join(map(str, SHORT_PERIODS))}."
+        )
 
 
 def read(
@@ -148,67 +156,6 @@ def datapoint(
     if extended:
         described["ExtendedStatistics"] = {each: statistic(each, values) for each in extended}
     return described
-
-
-def check_window(begin: float, end: float) -> None:
-    """Refuse an end that is not after the start."""
-    if begin > end:
-        raise ValidationError("The parameter EndTime must be greater than StartTime.")
-    if begin == end:
-        raise ValidationError("The parameter StartTime must not equal parameter EndTime.")
-
-
-@patch(CloudWatchBackend, "get_metric_data")
-def get_metric_data(
-    context: Context,
-    _original: Callable[..., Any],
-    backend: Any,
-    queries: list[dict[str, Any]],
-    start_time: datetime,
-    end_time: datetime,
-    scan_by: str = "TimestampAscending",
-) -> list[dict[str, Any]]:
-    """Answer each query; an expression is moto's to compute from the results of the others."""
-    begin, end = seconds(start_time), seconds(end_time)
-    check_window(begin, end)
-    results = [
-        result(context, backend, each, begin, end) for each in queries if "MetricStat" in each
-    ]
-    newest_first = scan_by == "TimestampDescending"
-    for each in results if newest_first else ():
-        each["timestamps"].reverse()
-        each["values"].reverse()
-    for each in queries:
-        if "Expression" in each:
-            values, times = parse_expression(each["Expression"], results)
-            results.append(described(each, each["Id"], values, times))
-    hidden = {each["Id"] for each in queries if each.get("ReturnData") is False}
-    return [each for each in results if each["id"] not in hidden]
-
-
-def result(
-    context: Context, backend: Any, query: dict[str, Any], begin: float, end: float
-) -> dict[str, Any]:
-    """Return the result of one query of a metric, oldest datapoint first."""
-    wanted, stat = query["MetricStat"], query["MetricStat"]["Stat"]
-    named = metric(backend, wanted["Metric"])
-    found = read(context, backend, named, begin, end, float(wanted["Period"]))
-    pairs = [(at, value) for at, each in found if (value := statistic(stat, each)) is not None]
-    times = [datetime.fromtimestamp(at, UTC) for at, _ in pairs]
-    return described(query, f"{named.name} {stat}", [value for _, value in pairs], times)
-
-
-def described(
-    query: dict[str, Any], label: str, values: list[Any], times: list[Any]
-) -> dict[str, Any]:
-    """Return a result in moto's shape."""
-    return {
-        "id": query["Id"],
-        "label": query.get("Label") or label,
-        "values": values,
-        "timestamps": times,
-        "status_code": "Complete",
-    }
 
 
 # ListMetrics lists metrics that have a datapoint (API Reference).

@@ -51,6 +51,7 @@ def _probe(
             report=reader.app.report,
             keep=ledger.keep,
             clock=time.monotonic,
+            sleep=reader.app.interrupts.sleep,
         )
 
 

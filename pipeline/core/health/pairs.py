@@ -16,13 +16,15 @@ class Pair:
 
     `rule` is the ARN of a listener rule, or that of a listener for its default action. `test` is
     that of the listener or rule through which a release without traffic is verified, or empty.
-    `live` is the target group that had the traffic when the pair was found.
+    `live` is the target group that had the traffic when the pair was found. `sticky` says that the
+    forward action keeps each client with its target group, whatever the weights are.
     """
 
     rule: str
     targets: tuple[Balancer, Balancer]
     live: Balancer
     test: str = ""
+    sticky: bool = False
 
     def target_of(self, recorded: Iterable[str]) -> Balancer:
         """Return the target group of a release by its recorded ones; the live one if unknown."""

@@ -85,6 +85,11 @@ def _adopted_groups(scope: Scope, environment: EnvironmentScope) -> Iterator[str
     yield from (_group(scope, environment, name) for name in environment.adopted)
 
 
+def _weights(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:  # noqa: ARG001 - a row
+    """Yield the listeners and rules of the pairs, whose weights move the traffic."""
+    yield from environment.rules
+
+
 def _group(scope: Scope, environment: EnvironmentScope, name: str) -> str:
     resource = f"autoScalingGroup:*:autoScalingGroupName/{name}"
     return arn("autoscaling", scope.region, environment.account, resource)
@@ -319,6 +324,7 @@ _STATEMENTS: dict[str, Callable[[Scope], Statement]] = {
     "Read": _everything,
     "Groups": _per_environment(_groups),
     "AdoptedGroups": _per_environment(_adopted_groups),
+    "Weights": _per_environment(_weights),
     "Instances": _launched,
     "InstancesFrom": _per_environment(_launched_from),
     "LaunchTemplates": _new_templates,

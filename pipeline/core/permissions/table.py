@@ -76,6 +76,8 @@ deploy read | Read | `status` | TOOL | CLASSIC | USE | elasticloadbalancing:Desc
 deploy read | Read | `status` | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeInstanceHealth
 deploy read | Read | `status` | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetGroups
 deploy read | Read | `status` | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetHealth
+deploy read | Read | `status` | TOOL | PAIRS | USE | elasticloadbalancing:DescribeListeners
+deploy read | Read | `status` | TOOL | PAIRS | USE | elasticloadbalancing:DescribeRules
 bake deploy read prune | StoreList | the store in S3 | TOOL | S3_STORE | USE | s3:ListBucket
 deploy read | StoreList | `state show` | TOOL | S3_STORE | USE | s3:ListBucketVersions
 bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetBucketVersioning
@@ -115,6 +117,8 @@ deploy | Read | each plan | TERRAFORM | SCHEDULES | GROUP | autoscaling:Describe
 deploy | Groups | attach | TOOL | | GROUP | autoscaling:AttachTrafficSources
 deploy | Groups | drain | TOOL | | GROUP | autoscaling:DetachTrafficSources
 deploy | Groups | sizes | TOOL | | GROUP | autoscaling:UpdateAutoScalingGroup
+deploy | Weights | shift | TOOL | PAIRS | CHANGE | elasticloadbalancing:ModifyListener
+deploy | Weights | shift | TOOL | PAIRS | CHANGE | elasticloadbalancing:ModifyRule
 deploy | AdoptedGroups | attach | TOOL | ADOPTED | ADOPTED | autoscaling:AttachTrafficSources
 deploy | AdoptedGroups | drain | TOOL | ADOPTED | ADOPTED | autoscaling:DetachTrafficSources
 deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:CreateAutoScalingGroup

@@ -54,6 +54,14 @@ def _of(pair: Pair, weights: Mapping[str, int], place: Place, serving: str) -> I
             remedy=f"remove it from the action: {_set(pair, pair.live.identifier, place)}",
         )
         return
+    if pair.sticky:
+        yield Finding(
+            where=where,
+            what="keeps each client with its target group (stickiness), whatever the weights are: "
+            "such clients would be sent to a release that is retired",
+            remedy="turn it off in the forward action: TargetGroupStickinessConfig Enabled=false",
+        )
+        return
     recorded = place.sides.get(serving, ())
     live = pair.target_of(recorded).identifier
     if serving and weights.get(live) != ALL:

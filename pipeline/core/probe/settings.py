@@ -35,7 +35,7 @@ class Probe:
 
     `rate` is in requests per second, `timeout` the longest wait for a whole answer in seconds.
     An answer is expected if its status is in `expect` and its body contains `contains`.
-    `headers` are name and value. `test_url` leads to the idle target group of a pair.
+    `headers` are name and value. `test_url` is what a pair's test listener answers, if it is tried.
     """
 
     url: str

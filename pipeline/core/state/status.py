@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.health.pairs import ALL, Pair
 from pipeline.core.health.serving import Condition, Trouble, condition_of
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.environment import Environment
@@ -29,6 +30,7 @@ class Status:
     are those of the earlier releases. `versions` maps unmanaged releases to their versions, found
     for example by a tag. `changed` are the inputs in which the configuration differs from the
     serving release; `problem` says why they are unknown.
+    `balancers` has the target groups of `pairs` that the serving release uses.
     """
 
     environment: Environment
@@ -42,11 +44,34 @@ class Status:
     versions: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     changed: tuple[InputChange, ...] = ()
     problem: str = ""
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def is_worker(self) -> bool:
         """Return True if the configuration names no load balancers."""
         return not self.balancers and not self.absent
+
+    def balancers_of(self, release: str) -> tuple[Balancer, ...]:
+        """Return the load balancers of a release: of a pair, the target group that it uses."""
+        record = self.environment.releases.get(release)
+        if not self.pairs or record is None:
+            return self.balancers
+        both = {each for pair in self.pairs for each in pair.targets}
+        used = (pair.target_of(record.target_groups) for pair in self.pairs)
+        return (*(each for each in self.balancers if each not in both), *used)
+
+    @property
+    def all_balancers(self) -> tuple[Balancer, ...]:
+        """Every load balancer: those of the serving release, then the idle sides of pairs."""
+        both = (each for pair in self.pairs for each in pair.targets)
+        return tuple(dict.fromkeys((*self.balancers, *both)))
+
+    def share(self, balancer: Balancer) -> int | None:
+        """Return the percent of new requests that a target group of a pair gets, if known."""
+        for pair in self.pairs:
+            if balancer in pair.targets and pair.rule in self.observation.weights:
+                return self.observation.weights[pair.rule].get(balancer.identifier, 0)
+        return None
 
 
 _CAPACITY = "capacity"
@@ -88,6 +113,10 @@ def taking_over(status: Status) -> str:
     other = green if environment.serving == blue else blue
     balancers = {each.identifier for each in status.balancers} or {_CAPACITY}
 
+    if status.pairs:
+        used = [each for each in status.balancers_of(other) if status.share(each) is not None]
+        return other if used and all(status.share(each) == ALL for each in used) else ""
+
     def attached(release: str) -> AbstractSet[str]:
         group = status.observation.groups.get(environment.group(release)) if release else None
         if group is None or group.status:
@@ -114,4 +143,4 @@ def condition(status: Status, release: str = "") -> Condition:
     group = status.observation.groups.get(name)
     if group and (owner := other_owner(environment, group.tags)):
         return Condition(trouble=Trouble.OTHERS, what=f"a group of {owner} has its name")
-    return condition_of(name, status.observation, status.balancers, status.absent)
+    return condition_of(name, status.observation, status.balancers_of(release), status.absent)

@@ -21,6 +21,10 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/web/0123456789abcdef" }
   }
 
+  mock_resource "aws_lb_listener" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/0123456789abcdef/0123456789abcdef" }
+  }
+
   mock_resource "aws_elb" {
     defaults = { dns_name = "classic.example" }
   }
@@ -127,6 +131,68 @@ run "a_certificate_makes_http_a_redirect" {
     condition     = output.url == "https://application.example"
     error_message = output.url
   }
+}
+
+run "a_pair_shares_the_listener_and_its_idle_group_is_behind_the_test_listener" {
+  variables {
+    pair      = true
+    test_port = 9001
+  }
+
+  assert {
+    condition = (
+      toset([for group in aws_lb_listener.http[0].default_action[0].forward[0].target_group : group.weight]) == toset([100, 0]) &&
+      toset([for group in aws_lb_listener.test[0].default_action[0].forward[0].target_group : group.weight]) == toset([0, 100]) &&
+      aws_lb_listener.test[0].port == 9001 && aws_lb_listener.test[0].protocol == "HTTP"
+    )
+    error_message = "The first target group has all traffic, the test listener reaches the second."
+  }
+
+  assert {
+    condition = (
+      aws_vpc_security_group_ingress_rule.test[0].cidr_ipv4 == "10.20.0.0/16" &&
+      aws_vpc_security_group_ingress_rule.test[0].from_port == 9001 &&
+      keys(aws_vpc_security_group_ingress_rule.clients) == ["0.0.0.0/0 80"]
+    )
+    error_message = "The VPC alone reaches the test listener."
+  }
+
+  assert {
+    condition     = startswith(output.pipeline_toml, "[environments.NAME]\n\n[[environments.NAME.pairs]]\nlistener = \"${aws_lb_listener.http[0].arn}\"\ntarget_groups = [\"web-staging\",\"web-staging-2\"]\ntest_listener = \"${aws_lb_listener.test[0].arn}\"\n\n[environments.NAME.terraform.inputs]\n")
+    error_message = output.pipeline_toml
+  }
+
+  assert {
+    condition     = output.test_url == "http://application.example:9001" && output.pair.target_groups == ["web-staging", "web-staging-2"]
+    error_message = jsonencode(output.pair)
+  }
+}
+
+run "a_pair_with_a_certificate_is_behind_https" {
+  variables {
+    pair            = true
+    certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef"
+  }
+
+  assert {
+    condition = (
+      aws_lb_listener.http[0].default_action[0].type == "redirect" &&
+      length(aws_lb_listener.https[0].default_action[0].forward[0].target_group) == 2 &&
+      aws_lb_listener.test[0].protocol == "HTTPS" && output.pair.listener == aws_lb_listener.https[0].arn
+    )
+    error_message = "HTTPS and the test listener have the pair, HTTP redirects."
+  }
+}
+
+run "the_second_target_group_has_room_for_its_name" {
+  command = plan
+
+  variables {
+    name = "a123456789012345678901234567890"
+    pair = true
+  }
+
+  expect_failures = [aws_lb_target_group.second]
 }
 
 run "one_more_zone_moves_no_subnet" {

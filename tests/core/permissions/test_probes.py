@@ -60,8 +60,13 @@ def test_the_first_release_cannot_prove_what_depends_on_the_tags_of_a_template()
     assert unproven(replace(LAUNCH, template="web-production-r000003")) == ()
 
 
-def test_a_hook_with_a_role_and_a_state_in_s3_are_proven_by_the_change_only() -> None:
-    assert unproven(FULL) == ("iam:PassRole (HookRoles)", "s3:PutObject (TerraformState)")
+def test_weights_a_hook_with_a_role_and_a_state_in_s3_are_proven_by_the_change_only() -> None:
+    assert unproven(FULL) == (
+        "elasticloadbalancing:ModifyListener (Weights)",
+        "elasticloadbalancing:ModifyRule (Weights)",
+        "iam:PassRole (HookRoles)",
+        "s3:PutObject (TerraformState)",
+    )
 
 
 def test_only_the_quarantine_may_be_denied_with_the_shipped_module() -> None:

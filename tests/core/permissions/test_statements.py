@@ -15,6 +15,7 @@ PRODUCTION = EnvironmentScope(
     name="production",
     account="123456789012",
     adopted=("web-asg",),
+    rules=("arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/1/2",),
     security_groups=("sg-1",),
     key_pair="admin",
     roles=("arn:aws:iam::123456789012:role/web",),
@@ -50,6 +51,16 @@ def test_an_adopted_group_is_named_and_only_its_traffic_may_change() -> None:
         "autoScalingGroup:*:autoScalingGroupName/web-asg"
     )
     assert "AdoptedGroups" not in statements(PLAIN, Role.DEPLOY)
+
+
+def test_only_the_listeners_of_the_pairs_may_get_other_weights() -> None:
+    found = statements(FULL, Role.DEPLOY)["Weights"]
+    assert found["Action"] == [
+        "elasticloadbalancing:ModifyListener",
+        "elasticloadbalancing:ModifyRule",
+    ]
+    assert found["Resource"] == PRODUCTION.rules[0]
+    assert "Weights" not in statements(PLAIN, Role.DEPLOY)
 
 
 def statements(scope: Scope, *roles: Role) -> dict[str, dict[str, Any]]:
@@ -167,7 +178,7 @@ def test_every_arn_is_of_the_partition(region: str, partition: str) -> None:
         region=region,
         regions=(),
         build_keys=("alias/a",),
-        environments=(replace(PRODUCTION, roles=(), hook_roles=(), keys=("k",)),),
+        environments=(replace(PRODUCTION, roles=(), hook_roles=(), rules=(), keys=("k",)),),
         build_roles=(),
     )
     for each in statements(scope, Role.BAKE, Role.DEPLOY).values():

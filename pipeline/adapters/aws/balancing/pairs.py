@@ -49,11 +49,19 @@ def _find(
     clients: Clients, region: str, named: PairNames, groups: Mapping[str, dict[str, Any]]
 ) -> Pair:
     first, second = (_target(region, name, groups) for name in named.target_groups)
-    weights = _read(clients.elbv2(region), named.rule, region)
+    elbv2 = clients.elbv2(region)
+    actions = _read(elbv2, named.rule, region)
     if named.test:
-        _read(clients.elbv2(region), named.test, region)
+        _read(elbv2, named.test, region)
+    weights = percent(_weights(actions))
     live = max((first, second), key=lambda each: weights.get(each.identifier, 0))
-    return Pair(rule=named.rule, targets=(first, second), live=live, test=named.test)
+    return Pair(
+        rule=named.rule,
+        targets=(first, second),
+        live=live,
+        test=named.test,
+        sticky=_is_sticky(actions),
+    )
 
 
 def _target(region: str, name: str, groups: Mapping[str, dict[str, Any]]) -> Balancer:
@@ -65,12 +73,12 @@ def _target(region: str, name: str, groups: Mapping[str, dict[str, Any]]) -> Bal
     return Balancer(kind="elbv2", identifier=found["TargetGroupArn"], name=found["TargetGroupName"])
 
 
-def _read(elbv2: Any, rule: str, region: str) -> Mapping[str, int]:
-    """Return the weights of a listener or rule; raises RefusedError if it does not exist."""
+def _read(elbv2: Any, rule: str, region: str) -> list[Action]:
+    """Return the actions of a listener or rule; raises RefusedError if it does not exist."""
     from botocore.exceptions import ClientError
 
     try:
-        return weights_reader(elbv2, rule)()
+        return _actions(elbv2, rule)
     except ClientError as error:
         if error_code(error) not in _ABSENT:
             raise
@@ -104,6 +112,11 @@ def _actions(elbv2: Any, rule: str) -> list[Action]:
         return list(found["Actions"])
     [found] = call(elbv2.describe_listeners, ListenerArns=[rule])["Listeners"]
     return list(found["DefaultActions"])
+
+
+def _is_sticky(actions: Sequence[Action]) -> bool:
+    found = (each.get("ForwardConfig", {}) for each in actions)
+    return any(each.get("TargetGroupStickinessConfig", {}).get("Enabled") for each in found)
 
 
 def _weights(actions: Sequence[Action]) -> dict[str, int]:

@@ -13,18 +13,22 @@ from typing import Final
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Prober
 from pipeline.core.deploy.signals.base import Moment, Signal
-from pipeline.core.errors import PipelineError
-from pipeline.core.events import Message, Report
+from pipeline.core.errors import FailedError, PipelineError
+from pipeline.core.events import Message, ProbeCounted, Report
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.probe.settings import Probe
 from pipeline.core.probe.tally import ProbeTotals, Tally, describe_failures
 from pipeline.core.state.deployment import Deployment, Kind
-from pipeline.core.validation.phases import BACK, HOLD
+from pipeline.core.validation.phases import BACK, DETACHED, HOLD
 
 PROBED: Final = frozenset({Kind.PROMOTE, Kind.ROLLBACK, Kind.REBUILD})
 """The deployments that move traffic."""
 DECIDED: Final = frozenset({Kind.PROMOTE, Kind.REBUILD})
 """Those that a failure ends: a rollback leaves a release that may be the one that fails."""
+TESTS = 20
+"""Answers through the test listener before traffic moves."""
+LONGEST_TEST = 30.0
+"""Seconds in which they are sent; a low rate sends fewer."""
 USUAL_WAIT = 1.0
 """Seconds after which a request without an answer keeps a phase from ending."""
 
@@ -37,9 +41,11 @@ def url_in(phase: Phase, deployment: Deployment, probe: Probe) -> str:
     """Return the URL that is requested in a phase, empty for none.
 
     There is none while no release has traffic, and while the old version has all of it on the way
-    forward.
+    forward. Before that, a test listener reaches the new version.
     """
     fleet, green = phase.want, deployment.green
+    if phase.name == "verify" and fleet.tested == green:
+        return probe.test_url
     answering = {each for each in fleet.serving if not fleet.shares or fleet.shares.get(each)}
     if phase.has(BACK):
         return probe.url if answering else ""
@@ -53,7 +59,7 @@ class ProbeSignal(Signal):
     """The probe of one run of a deployment.
 
     `keep` stores a file of the deployment and returns its location. `clock` returns monotonic
-    seconds, those of the results.
+    seconds, those of the results; `sleep` waits for such seconds and raises KeyboardInterrupt.
     """
 
     prober: Prober
@@ -61,22 +67,45 @@ class ProbeSignal(Signal):
     report: Report
     keep: Callable[[str, str], str]
     clock: Callable[[], float]
+    sleep: Callable[[float], None]
     always: bool = True
     _blamed: set[str] = field(default_factory=set, init=False)
     _over: dict[str, float] = field(default_factory=dict, init=False)
+    _tests: bool = field(default=False, init=False)
     _ended: bool = field(default=False, init=False)
 
     def begin(self, phase: Phase, deployment: Deployment) -> Deployment:
-        """Send the requests where the phase needs them."""
+        """Send the requests where the phase needs them.
+
+        Raises FailedError before a phase that moves traffic, if those through the test listener
+        failed.
+        """
+        if self._tests:
+            self._finish_test()
         counted = self._counted(deployment)
         if deployment.kind in DECIDED and not phase.has(HOLD):
             self._blamed.add(phase.name)
-        self.prober.send(url_in(phase, deployment, self.tally.probe), phase.name)
+        url = url_in(phase, deployment, self.tally.probe)
+        self.prober.send(url, phase.name)
+        self._tests = bool(url) and phase.has(DETACHED)
         return counted
+
+    def _finish_test(self) -> None:
+        """Wait for enough answers through the test listener; raises FailedError for a failure."""
+        self._tests = False
+        probe, before = self.tally.probe, self.tally.totals.requests
+        until = self.clock() + min(TESTS / probe.rate, LONGEST_TEST) + probe.timeout
+        self._count()
+        while self.tally.totals.requests < before + TESTS and self.clock() < until:
+            self.sleep(0.1)
+            self._count()
+        if reason := self.tally.excess(self.clock()):
+            raise FailedError(f"probe of {probe.test_url}", reason, "")
 
     def judge(self, moment: Moment) -> Verdict:
         """Fail if too many requests have failed; wait for the answer to one that is late."""
         self._count()
+        self.report(ProbeCounted(totals=self.tally.totals))
         now = self.clock()
         if reason := self.tally.excess(now):
             return Failed(reason=reason)

@@ -12,8 +12,8 @@ from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.ports import Prober
 from pipeline.core.deploy.signals.base import Moment
 from pipeline.core.deploy.signals.probe import ProbeSignal, url_in
-from pipeline.core.errors import LeaseHeldError
-from pipeline.core.events import Event, Message, PhaseEnded
+from pipeline.core.errors import FailedError, LeaseHeldError
+from pipeline.core.events import Event, Message, PhaseEnded, ProbeCounted
 from pipeline.core.health.verdict import Healthy, Progressing
 from pipeline.core.probe.expectation import Result as ProbeResult
 from pipeline.core.probe.settings import Probe, Tolerance
@@ -80,7 +80,12 @@ def a_signal(
 ) -> ProbeSignal:
     tally = Tally(probe=Probe(url=URL, tolerance=Tolerance(failures=limit)), totals=totals)
     return ProbeSignal(
-        prober=prober, tally=tally, report=events.append, keep=fake.keep, clock=fake.now
+        prober=prober,
+        tally=tally,
+        report=events.append,
+        keep=fake.keep,
+        clock=fake.now,
+        sleep=fake.sleep,
     )
 
 
@@ -133,6 +138,41 @@ def test_behind_a_pair_requests_are_sent_once_green_gets_some(blue: str, first: 
     assert sent == names[names.index(first) :]
 
 
+TESTED = "http://www.example.com:8080/orders"
+
+
+def a_test_of(*bad: str, each: int = 10) -> tuple[FakeProber, list[str]]:
+    """Begin each phase of a promotion behind a pair; return what raised."""
+    fake, prober, raised = cloud(), FakeProber(bad=frozenset(bad), each=each), list[str]()
+    signal = a_signal(prober, fake, [], ProbeTotals())
+    signal.tally.probe = replace(signal.tally.probe, test_url=TESTED)
+    deployment = begin(fake).deployment
+    for phase in promotion(BLUE, GREEN, how=Manner(pairs=True)):
+        try:
+            deployment = signal.begin(phase, deployment)
+        except FailedError as error:
+            raised.append(f"{phase.name}: {error.what}")
+    return prober, raised
+
+
+def test_the_test_listener_is_requested_before_traffic_moves() -> None:
+    prober, raised = a_test_of()
+    assert [prober.sent[each] for each in ("attach", "verify", "shift")] == ["", TESTED, URL]
+    assert raised == []
+
+
+def test_a_failure_through_the_test_listener_ends_the_deployment_before_traffic_moves() -> None:
+    _, raised = a_test_of("verify")
+    assert raised == [
+        f"shift: the probe had 20 failed requests, at most 0 failures; the first: {BAD}"
+    ]
+
+
+def test_a_test_listener_that_never_answers_does_not_hang() -> None:
+    _, raised = a_test_of(each=0)
+    assert raised == []
+
+
 def test_a_failed_request_rolls_back_and_the_first_answers_are_kept() -> None:
     seen = run("soak")
     outcome = seen.done.outcome
@@ -148,6 +188,12 @@ def test_a_failed_request_rolls_back_and_the_first_answers_are_kept() -> None:
     assert [each.text for each in seen.events if isinstance(each, Message)] == [
         f"the probe's first failed request, in soak: {BAD}"
     ]
+
+
+def test_the_display_gets_the_totals_at_each_observation() -> None:
+    counts = [each.totals.requests for each in run().events if isinstance(each, ProbeCounted)]
+    assert counts == sorted(counts)
+    assert len(counts) >= 5
 
 
 def test_failures_on_the_way_back_are_counted_only() -> None:
