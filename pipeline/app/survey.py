@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.signals import require_metrics
 from pipeline.core.deploy.plan import PromoteRequest
 from pipeline.core.deploy.selection.release import size_instead
 from pipeline.core.image import Image
@@ -47,7 +48,7 @@ class Survey:
             reader.clients,
             reader.groups,
             lambda balancers: describe(reader.clients, region, balancers),
-            checks=[reader.terraform(document).program],
+            checks=[reader.terraform(document).program, *self._analysis(document, green)],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
             # A rollback only counts: it must not wait for the answers of a release that fails.
             probe=None if self.kind is Kind.ROLLBACK else probe_check(reader),
@@ -56,6 +57,15 @@ class Survey:
         facts = survey.facts(proposal)
         seconds = least_lifetime(replace(reader.policy, delays=facts.delays))
         return facts, replace(proposal, seconds=seconds)
+
+    def _analysis(self, document: Environment, green: str) -> Iterator[Callable[[], None]]:
+        """Yield what proves that the metrics of the analysis can be read."""
+        reader, analysis = self.reader, self.reader.policy.analysis
+        if analysis is None or self.kind is Kind.ROLLBACK:
+            return
+        reader.clients.cloudwatch(reader.app.settings.region)
+        reader.clients.elbv2(reader.app.settings.region)
+        yield partial(require_metrics, reader, analysis, document, green)
 
     def _proposal(self, document: Environment, green: str, lost: ReleaseRecord | None) -> Proposal:
         reader = self.reader

@@ -6,10 +6,11 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from pipeline.config.basis import LIST, Duration, Pause
-from pipeline.config.hooks import HookList
-from pipeline.config.pausing import EnvironmentPauseSettings, PauseSettings
-from pipeline.config.probe import EnvironmentProbeSettings, ProbeSettings
-from pipeline.config.traffic import Steps
+from pipeline.config.promote.analysis import AnalysisSettings, EnvironmentAnalysisSettings
+from pipeline.config.promote.hooks import HookList
+from pipeline.config.promote.pausing import EnvironmentPauseSettings, PauseSettings
+from pipeline.config.promote.probe import EnvironmentProbeSettings, ProbeSettings
+from pipeline.config.promote.traffic import Steps
 from pipeline.core.state.deployment import Policy
 from pipeline.core.state.strategy import Strategy
 from pipeline.core.validation import deployment_values, values
@@ -84,6 +85,9 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     probe: EnvironmentProbeSettings = Field(
         default=EnvironmentProbeSettings(), description="Overrides of [promote.probe]."
     )
+    analysis: EnvironmentAnalysisSettings = Field(
+        default=EnvironmentAnalysisSettings(), description="Overrides of [promote.analysis]."
+    )
 
 
 class PromoteSettings(PauseSettings):
@@ -154,6 +158,9 @@ class PromoteSettings(PauseSettings):
         default=ProbeSettings(),
         description="Requests that the pipeline sends during a deployment.",
     )
+    analysis: AnalysisSettings = Field(
+        default=AnalysisSettings(), description="Metrics that are compared during a deployment."
+    )
 
     def with_overrides(self, over: EnvironmentPromoteSettings) -> "PromoteSettings":
         """Return these settings with the overrides of an environment; deadlines merge by phase."""
@@ -162,6 +169,7 @@ class PromoteSettings(PauseSettings):
         merged = {
             "deadlines": {**self.deadlines, **over.deadlines},
             "probe": self.probe.with_overrides(over.probe),
+            "analysis": self.analysis.with_overrides(over.analysis),
         }
         return self.model_copy(update={**given, **merged})
 
@@ -186,6 +194,7 @@ class PromoteSettings(PauseSettings):
             hooks=tuple(each.hook for each in self.hooks),
             alarms=self.alarms,
             probe=self.probe.probe,
+            analysis=self.analysis.analysis,
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,
             overlap=self.overlap,
