@@ -282,12 +282,17 @@ class Promotion:
         return new_release(
             document,
             self.image,
-            first_size(size_beside(size, blue, changed), self._steps, blue),
+            first_size(size_beside(size, blue, changed), self._first_part, blue),
             minimum=minimum_after(size, blue, changed),
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
             inputs=self._reader.inputs(),
         )
+
+    @property
+    def _first_part(self) -> tuple[Step, ...]:
+        batches = self._reader.policy.batches
+        return (batches.green(1),) if batches else self._steps
 
     @property
     def _steps(self) -> tuple[Step, ...]:

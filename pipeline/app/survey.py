@@ -77,6 +77,7 @@ class Survey:
             kind=self.kind,
             detach=self.request.detach,
             overlap=reader.policy.overlap,
+            batches=reader.policy.batches is not None,
             probe_url=reader.policy.probe.url if reader.policy.probe else "",
         )
         if lost is None:

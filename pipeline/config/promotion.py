@@ -68,6 +68,9 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
         default=None, strict=False, description="Override promote.strategy."
     )
     steps: Steps | None = Field(default=None, description="Replace promote.steps.")
+    min_healthy: int | None = Field(
+        default=None, ge=50, le=100, description="Override promote.min_healthy."
+    )
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
     hooks: HookList | None = Field(default=None, description="Replace promote.hooks.")
     probe: EnvironmentProbeSettings = Field(
@@ -123,6 +126,12 @@ class PromoteSettings(PauseSettings):
         description="How traffic moves: overlap, flip, canary or batches.",
     )
     steps: Steps = Field(default=(), description="The steps of a canary, in order.")
+    min_healthy: int = Field(
+        default=90,
+        ge=50,
+        le=100,
+        description="The percent of the old release's instances that batches always keep healthy.",
+    )
     alarms: _Alarms = Field(
         default=(), description="CloudWatch alarms that roll back the deployment, by name."
     )
@@ -170,5 +179,6 @@ class PromoteSettings(PauseSettings):
             overlap=self.overlap,
             strategy=self.strategy,
             steps=tuple(each.step for each in self.steps),
+            min_healthy=self.min_healthy,
             pauses=self.pauses,
         )

@@ -183,8 +183,8 @@ class Reconciler:
         """
         restored = phase.want.serving & phase.gate.proven_to_serve
         for release in sorted(restored if phase.has(RESTORES) else phase.want.serving):
-            if self.place.is_worker and may_change(self.observer, release, observation):
-                self.sizes.restart(release)
+            if may_change(self.observer, release, observation):
+                self._restart(phase, release)
             missing = self._missing(release, self._seen(release, observation))
             if not phase.has(RESTORES):
                 self._attach_to(release, missing, observation)
@@ -192,6 +192,11 @@ class Reconciler:
             # AWS refuses a call as a whole: one that a person may have deleted has its own.
             for balancers in (self.place.entries_of(release), self.place.leaving.get(release, ())):
                 self._attach_to(release, balancers, observation)
+
+    def _restart(self, phase: Phase, release: str) -> None:
+        """Give a group its own size back: a worker's that serves, or one that batches reduced."""
+        if self.place.is_worker or phase.has(RESTORES):
+            self.sizes.restart(release)
 
     def _shift(self, phase: Phase, observation: Observation, releases: frozenset[str]) -> None:
         """Move the traffic between the target groups of the pairs, to healthy members only."""

@@ -14,7 +14,7 @@ from pipeline.core.pausing.pause import NO_ACTOR, NO_PAUSES, Actor, Decision, Pa
 from pipeline.core.probe.settings import Probe
 from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.release import AdoptedGroup
-from pipeline.core.state.strategy import STEP, Step, Strategy
+from pipeline.core.state.strategy import STEP, Batches, Step, Strategy
 from pipeline.core.validation.phases import DRAINS, family, traits_of
 
 DRAIN_MARGIN = 120.0
@@ -83,8 +83,15 @@ class Policy:
     overlap: bool = True
     strategy: Strategy = Strategy.OVERLAP
     steps: tuple[Step, ...] = ()
+    min_healthy: int = 90
     delays: Delays = Delays()
     pauses: PausePolicy = NO_PAUSES
+
+    @property
+    def batches(self) -> Batches | None:
+        """How groups shrink and grow in turn, None for another strategy."""
+        is_wanted = self.strategy is Strategy.BATCHES
+        return Batches(min_healthy=self.min_healthy) if is_wanted else None
 
     def limit(self, phase: str) -> float:
         """Return the time limit of a phase.

@@ -101,6 +101,10 @@ class Gate(ABC):
         """Return True if this observation of the load balancers alone is a reason to read all."""
         return True
 
+    def reduction(self, wait: Wait) -> SizeTarget | None:
+        """Return a smaller size that a group gets now, if there is one."""
+        return None
+
     def size_target(self, wait: Wait) -> SizeTarget | None:
         """Return the size that a group must reach first, if there is one."""
         return None
