@@ -106,15 +106,17 @@ class Policy:
             return given + self.pause("soak") - self.soak
         return given + self.pause(phase) if phase.startswith(STEP) else given
 
-    def without_alarms(self, firing: Iterable[str]) -> Policy:
+    def without_alarms(self, lines: Iterable[str]) -> Policy:
         """Return the policy without the alarms of these lines, each `NAME: REASON`."""
-        lines = tuple(firing)
-        quiet = (
-            each
-            for each in self.alarms
-            if not any(f"{line}:".startswith(f"{each}:") for line in lines)
+        firing = self.firing(lines)
+        return replace(self, alarms=tuple(each for each in self.alarms if each not in firing))
+
+    def firing(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Return the alarms of these lines, each `NAME: REASON` or `NAME`."""
+        known = tuple(lines)
+        return tuple(
+            each for each in self.alarms if any(f"{line}:".startswith(f"{each}:") for line in known)
         )
-        return replace(self, alarms=tuple(quiet))
 
     def without_waits(self) -> Policy:
         """Return the policy of a check that phases which are over still hold: it waits for none."""
@@ -190,8 +192,8 @@ class Deployment:
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
-    `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
-    last one may last.
+    `muted` are alarms that were firing at the beginning: they do not count. `actor` began it. It
+    pauses before the phases `pause_before`; `pauses` are those so far, the last one may last.
     """
 
     id: str
@@ -214,6 +216,7 @@ class Deployment:
     adopted: AdoptedGroup | None = None
     worker: bool = False
     probe: ProbeTotals | None = None
+    muted: tuple[str, ...] = ()
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
