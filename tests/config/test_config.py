@@ -447,8 +447,10 @@ def test_a_name_filter_without_an_owner_is_rejected(file: Path) -> None:
             "promote.on_pause_timeout",
         ),
         (
-            "[promote]\napproval = 'another'\n"
-            "[environments.x.promote]\non_pause_timeout = 'resume'",
+            (
+                "[promote]\napproval = 'another'\n"
+                "[environments.x.promote]\non_pause_timeout = 'resume'"
+            ),
             "environments.x.promote.on_pause_timeout",
         ),
         ("[promote]\nsoak = '25h'", "promote.soak"),
