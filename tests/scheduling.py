@@ -31,6 +31,7 @@ SHARED = (
     ("tests/known_issues/",),
     ("tests/local_cloud/instances/test_rootfs.py",),
     ("tests/local_cloud/patches/test_autoscaling.py",),
+    ("tests/local_cloud/patches/test_run_command.py",),
     ("tests/local_cloud/permissions/test_role_commands.py",),
     ("tests/local_cloud/test_metrics.py",),
     ("tests/terraform/",),

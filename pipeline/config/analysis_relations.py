@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pipeline.config.analysis import AnalysisSettings
+from pipeline.config.promote.analysis import AnalysisSettings
 from pipeline.core.times import format_duration
 from pipeline.core.validation import values
 from pipeline.core.validation.deployment_values import DEFAULT_PAUSES, PAUSES

@@ -197,6 +197,7 @@ def test_every_call_of_the_adapters_is_among_the_documented_permissions() -> Non
     got = r"get_(?:object|metric_data|console_output|service_quota|caller_identity)"
     got += r"|get_bucket_versioning|get_bucket_encryption|get_public_access_block"
     others = rf"{got}|put_object|list_object(?:s_v2|_versions)"
+    others += "|send_command|get_command_invocation|cancel_command"
     others += "|list_role_policies|remove_role_from_instance_profile"
     made = set(re.findall(rf"(?:\.|paginator\(\")({verbs}|{others})", source))
     # The actions that allow calls of another name (S3 User Guide).

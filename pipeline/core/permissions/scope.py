@@ -40,8 +40,9 @@ class Feature(StrEnum):
 
     ADOPTED = "an adopted group"
     ALARMS = "promote.alarms"
+    PROGRAMS = "promote.hooks"
+    COMMANDS = "promote.hooks on instances"
     ANALYSIS = "promote.analysis"
-    VERIFY = "promote.verify"
     CLASSIC = "load_balancers"
     TARGETS = "target_groups"
     PAIRS = "pairs"

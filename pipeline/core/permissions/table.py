@@ -89,7 +89,11 @@ bake deploy read prune | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE
 """
 _DEPLOY = """
 deploy | Read | each observation | TOOL | | GROUP | autoscaling:DescribeScalingActivities
-deploy | Read | verify hooks | TOOL | VERIFY | DRY_RUN | ec2:DescribeInstances
+deploy | Commands | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:SendCommand
+deploy | CommandDocument | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:SendCommand
+deploy | Read | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:GetCommandInvocation
+deploy | Read | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:CancelCommand
+deploy | Read | hooks | TOOL | PROGRAMS | DRY_RUN | ec2:DescribeInstances
 deploy | Read | `adopt` | TOOL | | USE | autoscaling:DescribeLaunchConfigurations
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeInstanceTypes ec2:DescribeSubnets
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeLaunchTemplates
