@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.deploy.plan import Unchanged
 from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Result
@@ -25,6 +26,7 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
         ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
         ("probe", deployment_text.format_probe(deployment)),
+        ("analysis", deployment_text.format_analysis(deployment)),
         ("phases", phases(deployment.phases)),
         ("adopted", deployment_text.format_adopted(deployment)),
         ("id", one_line(deployment.id)),
@@ -123,6 +125,7 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "remedy": deployment_text.format_remedy(deployment) or None,
         "hook_errors": list(outcome.hook_errors) if outcome else [],
         "probe": _probe_document(deployment.probe),
+        "analysis": [_analysis_document(each) for each in deployment.analysis],
         "adopted": deployment_text.adopted_document(deployment_text.left_adopted(deployment)),
         "phases": [
             {"name": run.name, "seconds": round(run.seconds, 3), "failure": run.fault or None}
@@ -139,6 +142,17 @@ def _probe_document(totals: ProbeTotals | None) -> dict[str, Any] | None:
         "failed": totals.failures,
         "not_sent": totals.unsent,
         "file": totals.file or None,
+    }
+
+
+def _analysis_document(analyzed: PhaseAnalysis) -> dict[str, Any]:
+    return {
+        "phase": analyzed.phase,
+        "result": str(analyzed.judgment.result),
+        "comparisons": [
+            {"name": each.name, "result": str(each.result), "reason": each.sentence}
+            for each in analyzed.findings
+        ],
     }
 
 
@@ -180,6 +194,7 @@ def step_summary(deployment: Deployment) -> str:
         ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
         ("probe", deployment_text.format_probe(deployment)),
+        ("analysis", deployment_text.format_analysis(deployment)),
         ("deployment", deployment.id),
         ("adopted", deployment_text.format_adopted(deployment)),
         *_commands(deployment),

@@ -108,6 +108,8 @@ def _policy(preview: PlanPreview, width: int) -> list[str]:
         ("once", once and f"{once}: a rollback moves the traffic, and does not undo the program"),
         ("alarms", one_line(", ".join(preview.policy.alarms))),
         ("probe", _probe(preview)),
+        ("rollback", preview.quick),
+        ("analysis", _analysis(preview)),
         ("pauses", _pauses(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
@@ -153,6 +155,15 @@ def _probe(preview: PlanPreview) -> str:
     if deployment.kind is Kind.ROLLBACK:
         begins = "only counted, because this is a rollback"
     return one_line(f"{probe.describe()}; {begins}")
+
+
+def _analysis(preview: PlanPreview) -> str:
+    """Return what is compared, and in which phases."""
+    analysis = preview.policy.analysis
+    if analysis is None or preview.deployment.kind is Kind.ROLLBACK:
+        return ""
+    names = [each.name for each in preview.phases if preview.policy.pause(each.name)]
+    return one_line(f"in {', '.join(names)}: {analysis.describe()}") if names else ""
 
 
 def _inputs(changes: Sequence[InputChange], width: int) -> list[str]:
@@ -225,7 +236,9 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         "hooks": [_hook_document(hook) for hook in due_hooks(preview)],
         "inputs": inputs_document(preview.inputs),
         "detach": [each.name for each in deployment.detach],
+        "quick": preview.quick or None,
         "probe": preview.policy.probe.url if preview.policy.probe else None,
+        "analysis": _analysis(preview) or None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
         "pause_before": list(deployment.pause_before),

@@ -201,8 +201,8 @@ def test_an_environment_overrides_the_promotion(file: Path) -> None:
             '[promote.deadlines]\nx = "1h"',
             (
                 "pipeline.toml line 6, promote.deadlines.x:\n"
-                "  'x' is not a phase: the phases are launch, verify, attach, step, soak, "
-                "shift, drain, observe, retire, reattach, detach, delete\n"
+                "  'x' is not a phase: the phases are launch, verify, attach, step, batch, "
+                "soak, shift, drain, observe, retire, reattach, detach, delete\n"
                 "next: fix it, then run: ami-pipeline config check"
             ),
         ),

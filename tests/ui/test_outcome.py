@@ -250,6 +250,7 @@ def test_the_document_contains_every_fact() -> None:
         "remedy": None,
         "hook_errors": [],
         "probe": None,
+        "analysis": [],
         "adopted": None,
         "phases": [
             {"name": "launch", "seconds": 72.0, "failure": None},

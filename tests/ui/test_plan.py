@@ -222,6 +222,13 @@ def test_the_plan_of_workers_shows_what_runs_and_the_time_without_workers() -> N
     assert plan_document(preview)["overlap"] is False
 
 
+def test_the_plan_says_why_a_rollback_does_not_soak() -> None:
+    why = "r000123 is one of the last 3 releases that served: without soak and observe"
+    assert f"\nrollback   {why}\n" in plan_text(replace(PREVIEW, quick=why))
+    assert plan_document(replace(PREVIEW, quick=why))["quick"] == why
+    assert plan_document(PREVIEW)["quick"] is None
+
+
 def test_the_plan_says_past_which_hook_no_way_leads_back() -> None:
     once = Hook(at=Point.BEFORE_LAUNCH, command=("./migrate",), timeout=30.0, once=True)
     warm = Hook(at=Point.AFTER_DRAIN, command=("/opt/w",), timeout=5.0, run=Runs.INSTANCE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from pipeline.core.analysis.entry import Query, Values
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.hooks.hook import Hook, HookResult, OnceRun
 from pipeline.core.probe.expectation import Result as ProbeResult
@@ -123,6 +124,19 @@ class Prober(Protocol):
 
     def stop(self) -> None:
         """Send no more; wait a moment for the answers to those that were sent."""
+
+
+class Metrics(Protocol):
+    """CloudWatch metrics by minute; a minute is identified by its number since the epoch."""
+
+    def minute(self, *, ago: float) -> int:
+        """Return the minute that it was `ago` seconds of the cloud ago."""
+
+    def minute_of(self, time: str) -> int:
+        """Return the minute of a time, ISO 8601."""
+
+    def read(self, queries: Sequence[Query], first: int, last: int) -> list[Values]:
+        """Return the values of each query in the minutes from `first` to `last`."""
 
 
 class EnvironmentReader(Protocol):

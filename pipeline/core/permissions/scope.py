@@ -42,6 +42,7 @@ class Feature(StrEnum):
     ALARMS = "promote.alarms"
     PROGRAMS = "promote.hooks"
     COMMANDS = "promote.hooks on instances"
+    ANALYSIS = "promote.analysis"
     CLASSIC = "load_balancers"
     TARGETS = "target_groups"
     PAIRS = "pairs"

@@ -112,6 +112,7 @@ deploy | Read | quotas | TOOL | | OPTIONAL | servicequotas:GetServiceQuota
 deploy | Read | quotas | TOOL | TARGETS | OPTIONAL | elasticloadbalancing:DescribeAccountLimits
 deploy | Read | evidence of a failure | TOOL | | OPTIONAL | ec2:GetConsoleOutput
 deploy | Read | `alarms` | TOOL | ALARMS | USE | cloudwatch:DescribeAlarms
+deploy | Read | `analysis` | TOOL | ANALYSIS | USE | cloudwatch:GetMetricData
 deploy | Read | each plan | TERRAFORM | | USE | autoscaling:DescribeAutoScalingGroups
 deploy | Read | each plan | TERRAFORM | | USE | ec2:DescribeLaunchTemplates
 deploy | Read | each plan | TERRAFORM | | DRY_RUN | ec2:DescribeLaunchTemplateVersions

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from pipeline.core.analysis.policy import Analysis
+from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.pairs import Pair
 from pipeline.core.hooks.hook import Hook
@@ -78,6 +80,7 @@ class Policy:
     hooks: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
     probe: Probe | None = None
+    analysis: Analysis | None = None
     patience: float = 300.0
     waits_for_slow_start: bool = True
     overlap: bool = True
@@ -192,6 +195,7 @@ class Deployment:
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
+    `analysis` has the judgments of the phases that were analyzed.
     `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
     last one may last.
     """
@@ -216,6 +220,7 @@ class Deployment:
     adopted: AdoptedGroup | None = None
     worker: bool = False
     probe: ProbeTotals | None = None
+    analysis: tuple[PhaseAnalysis, ...] = ()
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()

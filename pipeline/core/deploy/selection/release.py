@@ -231,6 +231,19 @@ def _named_target(document: Environment, to: str) -> RollbackTarget:
     return RollbackTarget(release=to, ami_id=found.ami_id, warm=False, inputs=found.inputs)
 
 
+def why_quick(document: Environment, target: RollbackTarget, window: int) -> str:
+    """Return why a cold rollback does not soak and observe, empty if it does.
+
+    The target is one of the last `window` releases that served, with the inputs that it had, and
+    its image is not quarantined.
+    """
+    recent = {each.release for each in document.retired[:window] if not each.quarantined}
+    if target.inputs is None or target.release not in recent:
+        return ""
+    last = "the last release" if window == 1 else f"one of the last {window} releases"
+    return f"{target.release} is {last} that served: without soak and observe"
+
+
 def recorded_inputs(document: Environment, release: str) -> Inputs | None:
     """Return the inputs that a release was made with, None if they are not recorded."""
     kept = document.releases.get(release)

@@ -6,15 +6,18 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from pipeline.config.basis import LIST, Duration, Pause
-from pipeline.config.hooks import HookList
-from pipeline.config.pausing import EnvironmentPauseSettings, PauseSettings
-from pipeline.config.probe import EnvironmentProbeSettings, ProbeSettings
-from pipeline.config.traffic import Steps
+from pipeline.config.promote.analysis import AnalysisSettings, EnvironmentAnalysisSettings
+from pipeline.config.promote.hooks import HookList
+from pipeline.config.promote.pausing import EnvironmentPauseSettings, PauseSettings
+from pipeline.config.promote.probe import EnvironmentProbeSettings, ProbeSettings
+from pipeline.config.promote.traffic import Steps
 from pipeline.core.state.deployment import Policy
 from pipeline.core.state.strategy import Strategy
 from pipeline.core.validation import deployment_values, values
 
 MOST_CHECKS: Final = 60
+LONGEST_WINDOW: Final = 10
+"""The document keeps the inputs of as many earlier releases."""
 
 
 _Phase = Annotated[str, AfterValidator(deployment_values.check_phase)]
@@ -41,6 +44,9 @@ _Keep = Annotated[
 ]
 
 
+_Window = Annotated[int, Field(ge=0, le=LONGEST_WINDOW)]
+
+
 class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     """The settings of one environment that override [promote]."""
 
@@ -53,6 +59,9 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     soak: Pause | None = Field(default=None, description="Override promote.soak.")
     observe: Pause | None = Field(default=None, description="Override promote.observe.")
     keep_previous: _Keep | None = Field(default=None, description="Override promote.keep_previous.")
+    rollback_window: _Window | None = Field(
+        default=None, description="Override promote.rollback_window."
+    )
     deadline: Duration | None = Field(default=None, description="Override promote.deadline.")
     deadlines: _Deadlines = Field(
         default={}, description="Override promote.deadlines, phase by phase."
@@ -75,6 +84,9 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     hooks: HookList | None = Field(default=None, description="Replace promote.hooks.")
     probe: EnvironmentProbeSettings = Field(
         default=EnvironmentProbeSettings(), description="Overrides of [promote.probe]."
+    )
+    analysis: EnvironmentAnalysisSettings = Field(
+        default=EnvironmentAnalysisSettings(), description="Overrides of [promote.analysis]."
     )
 
 
@@ -100,6 +112,10 @@ class PromoteSettings(PauseSettings):
     keep_previous: _Keep = Field(
         default=deployment_values.NONE,
         description="How long the old release stays warm: none, a duration, or next (promote).",
+    )
+    rollback_window: _Window = Field(
+        default=3,
+        description="A cold rollback to one of the last N releases does not soak and observe.",
     )
     deadline: Duration = Field(
         default=900.0,
@@ -142,6 +158,9 @@ class PromoteSettings(PauseSettings):
         default=ProbeSettings(),
         description="Requests that the pipeline sends during a deployment.",
     )
+    analysis: AnalysisSettings = Field(
+        default=AnalysisSettings(), description="Metrics that are compared during a deployment."
+    )
 
     def with_overrides(self, over: EnvironmentPromoteSettings) -> "PromoteSettings":
         """Return these settings with the overrides of an environment; deadlines merge by phase."""
@@ -150,6 +169,7 @@ class PromoteSettings(PauseSettings):
         merged = {
             "deadlines": {**self.deadlines, **over.deadlines},
             "probe": self.probe.with_overrides(over.probe),
+            "analysis": self.analysis.with_overrides(over.analysis),
         }
         return self.model_copy(update={**given, **merged})
 
@@ -174,6 +194,7 @@ class PromoteSettings(PauseSettings):
             hooks=tuple(each.hook for each in self.hooks),
             alarms=self.alarms,
             probe=self.probe.probe,
+            analysis=self.analysis.analysis,
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,
             overlap=self.overlap,
