@@ -195,7 +195,7 @@ def test_a_green_that_is_never_healthy_takes_nothing_from_the_old_release(
     strategy: str, make: Callable[..., Site]
 ) -> None:
     kind, settings = SETTINGS[strategy]
-    site = make(f"sick-{strategy}", kind, **{**settings, "deadline": "3m"})
+    site = make(f"unhealthy-{strategy}", kind, **{**settings, "deadline": "3m"})
     cloud = site.testbed.cloud.client
     cloud.set_behavior("never-healthy", group=site.group("r000002"))
     with loaded(site) as running:

@@ -36,6 +36,12 @@ class Fleet:
         """Every release that has a group."""
         return self.serving | self.detached
 
+    @property
+    def with_traffic(self) -> frozenset[str]:
+        """The releases that get new requests."""
+        without = {name for name, share in self.shares.items() if not share}
+        return self.serving - without
+
     def serve(self, release: str) -> Fleet:
         """Return the fleet in which this release also serves."""
         return replace(self, serving=self.serving | {release}, detached=self.detached - {release})
