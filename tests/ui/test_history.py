@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline.core.state.deployment import Kind, Outcome, PhaseRun, Result
 from pipeline.ui.history import history_document, history_text
 from tests.ui.status_examples import NOW, RUNS, a_deployment, image, rolled_back

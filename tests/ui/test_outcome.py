@@ -397,4 +397,4 @@ def test_a_hook_that_failed_after_the_decision_is_shown_with_every_outcome() -> 
     failed = rolled_back()
     assert failed.outcome
     failed = replace(failed, outcome=replace(failed.outcome, hook_errors=(error,)))
-    assert "hook error      after hook" in outcome_text(failed)
+    assert "hook error  after hook ./announce: exit code 1" in outcome_text(failed)
