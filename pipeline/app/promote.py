@@ -226,7 +226,10 @@ class Promotion:
             deployment = replace(deployment, blue="")
             facts, proposal = survey.facts(document, deployment.green, lost)
         found = self._checked(facts, proposal)
-        deployment = replace(deployment, detach=leaving(facts, proposal))
+        # An alarm that is firing already says nothing about green. Preflight refused the promotion
+        # unless --allow-unhealthy was given.
+        muted = self._reader.policy.firing(facts.alarms)
+        deployment = replace(deployment, detach=leaving(facts, proposal), muted=muted)
         reconciler = self._reconciler(deployment, facts, proposal)
         blue = serving_group(reconciler, document, facts)
         green = self._new_release(document, deployment, facts, blue, lost)
@@ -240,9 +243,8 @@ class Promotion:
         found = (*found, *self._reported(self._change_of_program(document)))
         how = replace(reconciler.manner, steps=self._steps)
         phases = self._phases(document, deployment, how)
-        if self.kind is not Kind.ROLLBACK:  # which never waits for a person
-            pauses = pauses_of(phases, reconciler.policy, self.request)
-            deployment = replace(deployment, pause_before=pauses)
+        pauses = pauses_of(phases, reconciler.policy, self.request)  # a rollback never waits
+        deployment = replace(deployment, pause_before=() if self.kind is Kind.ROLLBACK else pauses)
         preview = PlanPreview(
             deployment=deployment,
             phases=phases,
@@ -264,12 +266,10 @@ class Promotion:
         )
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
-        # An alarm that is firing already says nothing about green. Preflight refused the promotion
-        # unless --allow-unhealthy was given.
         delays = facts.delays
         if deployment.detach:
             delays = self._reader.read_delays(deployment.detach)
-        policy = replace(self._reader.policy, delays=delays).without_alarms(facts.alarms)
+        policy = replace(self._reader.policy, delays=delays)
         policy = replace(policy, soak=0.0, observe=0.0) if self.quick else policy
         reconciler = self.leased.reconciler(deployment, policy)
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))

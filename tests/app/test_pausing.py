@@ -274,6 +274,7 @@ def test_the_next_run_waits_for_a_slow_start_and_ignores_the_alarms_that_were_ig
         return a_reconciler(fake, policy)
 
     monkeypatch.setattr(leased, "build_reconciler", build)
+    monkeypatch.setattr(environment, "alarms", fake)
     done = resume(environment.app, "staging")
     is_done(fake, done)
     assert [each.alarms for each in given] == [("web-latency",)]

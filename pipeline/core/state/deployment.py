@@ -109,15 +109,17 @@ class Policy:
             return given + self.pause("soak") - self.soak
         return given + self.pause(phase) if phase.startswith(STEP) else given
 
-    def without_alarms(self, firing: Iterable[str]) -> Policy:
+    def without_alarms(self, lines: Iterable[str]) -> Policy:
         """Return the policy without the alarms of these lines, each `NAME: REASON`."""
-        lines = tuple(firing)
-        quiet = (
-            each
-            for each in self.alarms
-            if not any(f"{line}:".startswith(f"{each}:") for line in lines)
+        firing = self.firing(lines)
+        return replace(self, alarms=tuple(each for each in self.alarms if each not in firing))
+
+    def firing(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Return the alarms of these lines, each `NAME: REASON` or `NAME`."""
+        known = tuple(lines)
+        return tuple(
+            each for each in self.alarms if any(f"{line}:".startswith(f"{each}:") for line in known)
         )
-        return replace(self, alarms=tuple(quiet))
 
     def without_waits(self) -> Policy:
         """Return the policy of a check that phases which are over still hold: it waits for none."""
@@ -195,9 +197,9 @@ class Deployment:
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
-    `analysis` has the judgments of the phases that were analyzed.
-    `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
-    last one may last.
+    `analysis` has the judgments of the phases that were analyzed. `muted` are alarms that were
+    firing at the beginning: they do not count. `actor` began it. It pauses before the phases
+    `pause_before`; `pauses` are those so far, the last one may last.
     """
 
     id: str
@@ -221,6 +223,7 @@ class Deployment:
     worker: bool = False
     probe: ProbeTotals | None = None
     analysis: tuple[PhaseAnalysis, ...] = ()
+    muted: tuple[str, ...] = ()
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
