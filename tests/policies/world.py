@@ -2,7 +2,7 @@
 
 The configuration has every part that adds permissions and that the local cloud judges: both kinds
 of load balancer, the store and Terraform's state in S3, an instance profile, lifecycle hooks with
-a role, scaling policies, schedules, alarms, and a verify hook.
+a role, scaling policies, schedules, alarms, and a hook.
 """
 
 from __future__ import annotations
@@ -241,8 +241,8 @@ def own_image(cloud: Cloud, version: str) -> str:
 
 def configure(site: Site, inputs: str, **promote: object) -> None:
     """Write the configuration with every part that adds permissions."""
-    hooks = [{"command": ["true"], "timeout": "10s"}]
-    site.configure(alarms=["web-errors"], verify=hooks, **promote)
+    hooks = [{"at": "before-traffic", "command": ["true"], "timeout": "10s"}]
+    site.configure(alarms=["web-errors"], hooks=hooks, **promote)
     path = site.project.folder / "pipeline.toml"
     text = path.read_text()
     start = f"[environments.{ENVIRONMENT}]\n"

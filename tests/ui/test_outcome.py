@@ -249,7 +249,9 @@ def test_the_document_contains_every_fact() -> None:
         "rollback_error": None,
         "evidence": ".ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt",
         "remedy": None,
+        "hook_errors": [],
         "probe": None,
+        "analysis": [],
         "adopted": None,
         "phases": [
             {"name": "launch", "seconds": 72.0, "failure": None},
