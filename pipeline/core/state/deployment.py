@@ -30,12 +30,14 @@ class Kind(StrEnum):
     RECOVER = "recover"
     ABORT = "abort"
     DESTROY = "destroy"
+    DRILL = "drill"
 
 
 class Result(StrEnum):
     """The result of a deployment: the state of the environment, not of the program."""
 
     PROMOTED = "promoted"
+    PROVEN = "proven"
     REFUSED = "refused"
     PAUSED = "paused"
     ROLLED_BACK = "rolled back"
@@ -190,6 +192,7 @@ class Deployment:
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
+    `proves` is the earlier release whose rollback a drill proves.
     `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
     last one may last.
     """
@@ -214,6 +217,7 @@ class Deployment:
     adopted: AdoptedGroup | None = None
     worker: bool = False
     probe: ProbeTotals | None = None
+    proves: str = ""
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
