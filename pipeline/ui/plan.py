@@ -157,7 +157,7 @@ def _pauses(preview: PlanPreview) -> str:
 def _probe(preview: PlanPreview) -> str:
     """Return what the probe requests, and from when on."""
     probe, deployment = preview.policy.probe, preview.deployment
-    if probe is None:
+    if probe is None or deployment.kind is Kind.DRILL:
         return ""
     phases = (each.name for each in preview.phases if url_in(each, deployment, probe))
     begins = f"from {next(phases, 'the end')}"

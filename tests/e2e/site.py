@@ -185,7 +185,7 @@ class Site:
         return wait_for_exit(self.start(verb, *arguments))
 
     def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
-        words = (verb, "-e", self.environment, *arguments)
+        words = (*verb.split(), "-e", self.environment, *arguments)
         return self.project.start("--output", "json", *words)
 
     def promote(self, *arguments: str) -> CommandResult:

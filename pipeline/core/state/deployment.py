@@ -33,12 +33,14 @@ class Kind(StrEnum):
     RECOVER = "recover"
     ABORT = "abort"
     DESTROY = "destroy"
+    DRILL = "drill"
 
 
 class Result(StrEnum):
     """The result of a deployment: the state of the environment, not of the program."""
 
     PROMOTED = "promoted"
+    PROVEN = "proven"
     REFUSED = "refused"
     PAUSED = "paused"
     ROLLED_BACK = "rolled back"
@@ -198,8 +200,9 @@ class Deployment:
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
     `analysis` has the judgments of the phases that were analyzed. `muted` are alarms that were
-    firing at the beginning: they do not count. `actor` began it. It pauses before the phases
-    `pause_before`; `pauses` are those so far, the last one may last.
+    firing at the beginning: they do not count. `proves` is the earlier release whose rollback a
+    drill proves. `actor` began it. It pauses before the phases `pause_before`; `pauses` are those
+    so far, the last one may last.
     """
 
     id: str
@@ -224,6 +227,7 @@ class Deployment:
     probe: ProbeTotals | None = None
     analysis: tuple[PhaseAnalysis, ...] = ()
     muted: tuple[str, ...] = ()
+    proves: str = ""
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
