@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
 from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
+from pipeline.app.environment.once import require_known_ends
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
-from pipeline.app.survey import Survey
+from pipeline.app.survey import Survey, given_to
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
 from pipeline.core.deploy.phase import Manner, Phase
@@ -38,7 +38,7 @@ from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
-from pipeline.core.preflight.additions import Given, addition_findings
+from pipeline.core.preflight.additions import addition_findings
 from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
@@ -48,7 +48,7 @@ from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.inputs import InputChange, input_changes
 from pipeline.core.state.strategy import Step
-from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
+from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.terraform.program import TERRAFORM, change_of, replace_provider
 
 
@@ -187,12 +187,16 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """One promotion under the lease, from its preflight to its end."""
+    """One promotion under the lease, from its preflight to its end.
+
+    `quick` says why it does not soak and observe, empty if it does.
+    """
 
     leased: LeasedEnvironment
     request: PromoteRequest
     image: Image
     kind: Kind = Kind.PROMOTE
+    quick: str = ""
 
     def run(self, confirm: Confirm) -> Deployment | PlanPreview:
         """Check, plan, confirm and deploy."""
@@ -210,6 +214,8 @@ class Promotion:
 
     def _prepare(self, document: Environment) -> Prepared:
         """Check and plan without changing anything."""
+        if self.kind is not Kind.ROLLBACK:
+            require_known_ends(self._reader, self.image.id)
         deployment = self._deployment(document)
         survey = Survey(reader=self._reader, request=self.request, image=self.image, kind=self.kind)
         facts, proposal = survey.facts(document, deployment.green)
@@ -220,7 +226,10 @@ class Promotion:
             deployment = replace(deployment, blue="")
             facts, proposal = survey.facts(document, deployment.green, lost)
         found = self._checked(facts, proposal)
-        deployment = replace(deployment, detach=leaving(facts, proposal))
+        # An alarm that is firing already says nothing about green. Preflight refused the promotion
+        # unless --allow-unhealthy was given.
+        muted = self._reader.policy.firing(facts.alarms)
+        deployment = replace(deployment, detach=leaving(facts, proposal), muted=muted)
         reconciler = self._reconciler(deployment, facts, proposal)
         blue = serving_group(reconciler, document, facts)
         green = self._new_release(document, deployment, facts, blue, lost)
@@ -234,9 +243,8 @@ class Promotion:
         found = (*found, *self._reported(self._change_of_program(document)))
         how = replace(reconciler.manner, steps=self._steps)
         phases = self._phases(document, deployment, how)
-        if self.kind is not Kind.ROLLBACK:  # which never waits for a person
-            pauses = pauses_of(phases, reconciler.policy, self.request)
-            deployment = replace(deployment, pause_before=pauses)
+        pauses = pauses_of(phases, reconciler.policy, self.request)  # a rollback never waits
+        deployment = replace(deployment, pause_before=() if self.kind is Kind.ROLLBACK else pauses)
         preview = PlanPreview(
             deployment=deployment,
             phases=phases,
@@ -244,6 +252,7 @@ class Promotion:
             findings=found,
             plan=plan,
             inputs=self._changed(document, green),
+            quick=self.quick,
         )
         return Prepared(reconciler=reconciler, preview=preview, green=green)
 
@@ -257,12 +266,11 @@ class Promotion:
         )
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
-        # An alarm that is firing already says nothing about green. Preflight refused the promotion
-        # unless --allow-unhealthy was given.
         delays = facts.delays
         if deployment.detach:
             delays = self._reader.read_delays(deployment.detach)
-        policy = replace(self._reader.policy, delays=delays).without_alarms(facts.alarms)
+        policy = replace(self._reader.policy, delays=delays)
+        policy = replace(policy, soak=0.0, observe=0.0) if self.quick else policy
         reconciler = self.leased.reconciler(deployment, policy)
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
         return reconciler
@@ -280,12 +288,17 @@ class Promotion:
         return new_release(
             document,
             self.image,
-            first_size(size_beside(size, blue, changed), self._steps, blue),
+            first_size(size_beside(size, blue, changed), self._first_part, blue),
             minimum=minimum_after(size, blue, changed),
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
             inputs=self._reader.inputs(),
         )
+
+    @property
+    def _first_part(self) -> tuple[Step, ...]:
+        batches = self._reader.policy.batches
+        return (batches.green(1),) if batches else self._steps
 
     @property
     def _steps(self) -> tuple[Step, ...]:
@@ -373,22 +386,6 @@ def confirmed(confirm: Confirm, prepared: Prepared) -> bool:
         if not answer:
             prepared.discard_plan()
     return answer
-
-
-def given_to(plan: Plan, release: str, inputs: Mapping[str, Any] | None) -> Given:
-    """Return what a plan creates for a release; `inputs` are the shipped module's, else None."""
-    planned: dict[str, set[str]] = {}
-    for each in plan.changes:
-        if each.action == "create" and release in releases_of(each.address):
-            planned.setdefault(each.kind, set()).add(key_of(each.address, release))
-    hooks, tags = None, None
-    if inputs is not None:
-        listed = inputs.get("lifecycle_hooks", ())
-        hooks = frozenset(str(each.get("name", "")) for each in listed if isinstance(each, Mapping))
-        tags = frozenset(inputs.get("tags", {}))
-    return Given(
-        planned={kind: frozenset(keys) for kind, keys in planned.items()}, hooks=hooks, tags=tags
-    )
 
 
 def serving_group(

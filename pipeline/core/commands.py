@@ -153,6 +153,11 @@ def state_show(environment: str) -> str:
     return of_environment("state show", environment)
 
 
+def state_hooks(environment: str, *flags: str) -> str:
+    """Return the command that shows the hooks that ran once; `ended` or `again` settles them."""
+    return of_environment("state hooks", environment, *(f"--{each}" for each in flags))
+
+
 def state_restore(environment: str, number: int = 0) -> str:
     """Return the command that puts an earlier version of an environment's document back.
 

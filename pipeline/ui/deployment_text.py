@@ -13,6 +13,9 @@ from pipeline.core.state.report import seconds_between, serves, took
 from pipeline.core.times import format_duration
 from pipeline.ui.text import one_line
 
+LONGEST_ANALYSIS = 2000
+"""Characters of the results of all phases."""
+
 
 def format_request(deployment: Deployment) -> str:
     """Return what was requested: `promote r000124 (1.4.0, ami-1), replacing r000123`."""
@@ -141,6 +144,11 @@ def format_probe(deployment: Deployment) -> str:
     if totals is None:
         return ""
     return f"{totals}; see {one_line(totals.file)}" if totals.file else str(totals)
+
+
+def format_analysis(deployment: Deployment) -> str:
+    """Return the result of each analyzed phase: `step-1 pass; soak inconclusive (...)`."""
+    return one_line("; ".join(map(str, deployment.analysis)), LONGEST_ANALYSIS)
 
 
 def succeeded(deployment: Deployment) -> bool:

@@ -65,6 +65,7 @@ def _details(deployment: Deployment, now: datetime, width: int) -> list[str]:
         f"paused {ended}" if (ended := deployment_text.format_ended_pauses(deployment)) else "",
         deployment_text.format_failure(deployment) if failed else "",
         f"probe: {deployment_text.format_probe(deployment)}" if deployment.probe else "",
+        f"analysis: {deployment_text.format_analysis(deployment)}" if deployment.analysis else "",
         f"evidence: {one_line(outcome.evidence)}" if outcome and outcome.evidence else "",
     )
     return [" " * _INDENT + wrapped(one_line(text), width, _INDENT) for text in rows if text]

@@ -13,6 +13,8 @@ from typing import Any
 
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.deploy.signals.probe import url_in
+from pipeline.core.hooks.hook import NEVER_DECIDES, Hook, Runs
+from pipeline.core.hooks.points import points_of
 from pipeline.core.pausing.pause import Approval
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.inputs import InputChange, is_digest
@@ -83,19 +85,52 @@ def _workers(preview: PlanPreview, width: int) -> list[str]:
     return [f"{'workers':<10} {wrapped('; '.join(texts), width, 11)}"]
 
 
-def _policy(preview: PlanPreview, width: int) -> list[str]:
-    policy = preview.policy
-    hooks = [
-        f"{one_line(shlex.join(hook.command))} (limit {format_duration(hook.timeout)})"
-        for hook in policy.verify
+def due_hooks(preview: PlanPreview) -> list[Hook]:
+    """Return the hooks whose points are in the phases of a deployment, or on its way back."""
+    names = [phase.name for phase in preview.phases]
+    points = NEVER_DECIDES.union(*points_of(names))
+    goes_back = preview.deployment.kind is Kind.ROLLBACK
+    return [
+        hook for hook in preview.policy.hooks if hook.at in points and not (hook.once and goes_back)
     ]
+
+
+def once_note(preview: PlanPreview) -> str:
+    """Return the hooks after which the way back does not undo everything, empty for none."""
+    once = [str(hook) for hook in due_hooks(preview) if hook.once]
+    return f"no way back past the {one_line(', the '.join(once))}" if once else ""
+
+
+def _policy(preview: PlanPreview, width: int) -> list[str]:
+    once = once_note(preview)
     rows = (
-        ("hooks", "; ".join(hooks)),
-        ("alarms", one_line(", ".join(policy.alarms))),
+        ("hooks", "; ".join(map(_hook, due_hooks(preview)))),
+        ("once", once and f"{once}: a rollback moves the traffic, and does not undo the program"),
+        ("alarms", one_line(", ".join(preview.policy.alarms))),
         ("probe", _probe(preview)),
+        ("rollback", preview.quick),
+        ("analysis", _analysis(preview)),
         ("pauses", _pauses(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
+
+
+def _hook(hook: Hook) -> str:
+    where = f", on {hook.on}" if hook.run is Runs.INSTANCE else ""
+    limit = format_duration(hook.timeout)
+    return f"{hook.at} {one_line(shlex.join(hook.command))} (limit {limit}{where})"
+
+
+def _hook_document(hook: Hook) -> dict[str, Any]:
+    on_instance = hook.run is Runs.INSTANCE
+    return {
+        "at": str(hook.at),
+        "command": list(hook.command),
+        "run": str(hook.run),
+        "on": str(hook.on) if on_instance else None,
+        "once": hook.once,
+        "limit": hook.timeout,
+    }
 
 
 def _pauses(preview: PlanPreview) -> str:
@@ -120,6 +155,15 @@ def _probe(preview: PlanPreview) -> str:
     if deployment.kind is Kind.ROLLBACK:
         begins = "only counted, because this is a rollback"
     return one_line(f"{probe.describe()}; {begins}")
+
+
+def _analysis(preview: PlanPreview) -> str:
+    """Return what is compared, and in which phases."""
+    analysis = preview.policy.analysis
+    if analysis is None or preview.deployment.kind is Kind.ROLLBACK:
+        return ""
+    names = [each.name for each in preview.phases if preview.policy.pause(each.name)]
+    return one_line(f"in {', '.join(names)}: {analysis.describe()}") if names else ""
 
 
 def _inputs(changes: Sequence[InputChange], width: int) -> list[str]:
@@ -189,9 +233,12 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
             }
             for phase in preview.phases
         ],
+        "hooks": [_hook_document(hook) for hook in due_hooks(preview)],
         "inputs": inputs_document(preview.inputs),
         "detach": [each.name for each in deployment.detach],
+        "quick": preview.quick or None,
         "probe": preview.policy.probe.url if preview.policy.probe else None,
+        "analysis": _analysis(preview) or None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
         "pause_before": list(deployment.pause_before),

@@ -48,6 +48,11 @@ PASTED: dict[Callable[..., str], list[str]] = {
         commands.permissions("deploy", "staging", "web-asg"),
     ],
     commands.lock_show: [commands.lock_show("staging")],
+    commands.state_hooks: [
+        commands.state_hooks("staging"),
+        commands.state_hooks("staging", "ended"),
+        commands.state_hooks("staging", "again"),
+    ],
     commands.state_show: [commands.state_show("staging")],
     commands.providers: [commands.providers("staging")],
     commands.upgrade_providers: [commands.upgrade_providers("staging")],

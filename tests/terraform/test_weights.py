@@ -24,6 +24,8 @@ module "stack" {
   name   = "web-weights"
   nat    = "none"
   pair   = var.pair
+  # A policy of AWS, with which Systems Manager reaches the instances.
+  policy_arns = ["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"]
 }
 
 resource "aws_lb_target_group" "tcp" {

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -248,7 +249,9 @@ def test_the_document_contains_every_fact() -> None:
         "rollback_error": None,
         "evidence": ".ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt",
         "remedy": None,
+        "hook_errors": [],
         "probe": None,
+        "analysis": [],
         "adopted": None,
         "phases": [
             {"name": "launch", "seconds": 72.0, "failure": None},
@@ -330,6 +333,7 @@ def test_the_evidence_of_the_release_that_a_rollback_left_is_named() -> None:
     assert "\nevidence   x/evidence.txt\n" in outcome_text(replace(left, kind=Kind.ROLLBACK))
 
 
+ROOT = Path(__file__).parents[2]
 PAUSED = """\
 r000123 still serves production
 
@@ -356,6 +360,7 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_paused_deployment_shows_how_to_continue_and_how_to_go_back() -> None:
     paused = a_paused_deployment()
     assert outcome_text(paused) == PAUSED
+    assert f"```text\n{PAUSED}\n```" in (ROOT / "docs/guide/promote.md").read_text()
     assert [outcome_document(paused)[key] for key in ("outcome", "next", "abort")] == [
         "paused",
         "ami-pipeline resume -e production",

@@ -10,7 +10,7 @@ from typing import Final
 from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.deployment import Place, Policy
-from pipeline.core.state.strategy import Step
+from pipeline.core.state.strategy import Batches, Step
 from pipeline.core.validation.phases import DELETES, HOLD, PhaseTrait
 
 ALL = 100
@@ -51,7 +51,8 @@ class Manner:
     """How groups take over from each other: workers have no load balancers, and may not overlap.
 
     `adopted` are the releases whose groups are never deleted. Behind `pairs` of target groups,
-    weights move the traffic. `steps` are those of a canary.
+    weights move the traffic. `steps` are those of a canary. With `batches`, groups shrink and grow
+    in turn.
     """
 
     worker: bool = False
@@ -59,6 +60,7 @@ class Manner:
     adopted: AbstractSet[str] = frozenset()
     pairs: bool = False
     steps: tuple[Step, ...] = ()
+    batches: Batches | None = None
 
 
 ENTRIES: Final = Manner()
@@ -73,6 +75,7 @@ def manner_of(place: Place, policy: Policy, adopted: AbstractSet[str]) -> Manner
         adopted=adopted,
         pairs=bool(place.pairs),
         steps=policy.steps,
+        batches=policy.batches,
     )
 
 

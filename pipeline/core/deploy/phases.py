@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from pipeline.core.deploy.gates.all_healthy import AllHealthy
 from pipeline.core.deploy.gates.all_in_service import AllInService
+from pipeline.core.deploy.gates.batch import Batch
 from pipeline.core.deploy.gates.deleted import Deleted
 from pipeline.core.deploy.gates.drained import Drained, InFlightEnded, Stopped
 from pipeline.core.deploy.gates.stays_healthy import StaysHealthy
 from pipeline.core.deploy.gates.verified import Verified
 from pipeline.core.deploy.phase import ALL, ENTRIES, Fleet, Manner, Phase
-from pipeline.core.state.strategy import STEP
+from pipeline.core.state.strategy import BATCH, STEP
 from pipeline.core.validation.phases import (
     ALONE,
     CREATES,
@@ -56,15 +57,19 @@ def promotion(
 def _by_attachment(
     blue: str, green: str, beside: Fleet, both: Fleet, over: Fleet, end: Fleet, how: Manner
 ) -> list[Phase]:
-    """Return the phases of `overlap`, and of a canary by members: `both` answer for a time."""
+    """Return the phases of `overlap`, a canary by members, `batches`: `both` answer for a time."""
     steps = how.steps if blue else ()
-    first = steps[0] if steps else None
+    batches = how.batches if blue else None
+    first = steps[0] if steps else batches.green(1) if batches else None
+    later = range(2, batches.count + 1) if batches else ()
     return [
         Phase("launch",  beside, AllInService(green),               ROLL_BACK | CREATES | DETACHED),
         Phase("verify",  beside, Verified(green),                   ROLL_BACK | DETACHED),
         Phase("attach",  both,   AllHealthy(green, blue, first),    ROLL_BACK),
         *(Phase(f"{STEP}{n}", both, StaysHealthy(green, f"{STEP}{n}", blue, each), ROLL_BACK)
           for n, each in enumerate(steps, 1)),
+        *(Phase(f"{BATCH}{n}", both, Batch(green, blue, n, batches), ROLL_BACK)
+          for n in later if batches),
         Phase("soak",    both,   StaysHealthy(green, "soak", blue), ROLL_BACK),
         Phase("drain",   over,   Drained(blue),                     ROLL_BACK | ALONE | DRAINS),
         Phase("observe", over,   StaysHealthy(green, "observe"),    ROLL_BACK | ALONE),

@@ -19,7 +19,6 @@ from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import ALL, Fleet, Manner, Phase, manner_of
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
-from pipeline.core.deploy.selection.release import hook_facts
 from pipeline.core.deploy.sizes.group_sizes import GroupSizes
 from pipeline.core.freshness import ABSENT, PRESENT, Write
 from pipeline.core.health.assessment import Expected, all_healthy
@@ -27,7 +26,7 @@ from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.health.verdict import Healthy, Verdict
-from pipeline.core.state.deployment import Deployment, Place, Policy
+from pipeline.core.state.deployment import Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD, RESTORES
@@ -124,18 +123,6 @@ class Reconciler:
             changing=self._changing,
         )
 
-    def verify(self, deployment: Deployment) -> None:
-        """Run the verify hooks in order; raises FailedError with the output of a failed one."""
-        if not self.policy.verify:
-            return
-        group = self.observer.group(deployment.green)
-        addresses = self.observer.groups.addresses(group)
-        facts = hook_facts(deployment, self.place, group, addresses)
-        for hook in self.policy.verify:
-            self.ledger.intend("verify", command=list(hook.command))
-            self.hooks.run(hook, facts)
-            self.ledger.done("verify", command=list(hook.command))
-
     def prepare_deletion(self, phase: Phase) -> None:
         """Start Terraform's plan of a later phase that deletes groups, while another one waits."""
         document = self.ledger.read()
@@ -196,8 +183,8 @@ class Reconciler:
         """
         restored = phase.want.serving & phase.gate.proven_to_serve
         for release in sorted(restored if phase.has(RESTORES) else phase.want.serving):
-            if self.place.is_worker and may_change(self.observer, release, observation):
-                self.sizes.restart(release)
+            if may_change(self.observer, release, observation):
+                self._restart(phase, release)
             missing = self._missing(release, self._seen(release, observation))
             if not phase.has(RESTORES):
                 self._attach_to(release, missing, observation)
@@ -205,6 +192,11 @@ class Reconciler:
             # AWS refuses a call as a whole: one that a person may have deleted has its own.
             for balancers in (self.place.entries_of(release), self.place.leaving.get(release, ())):
                 self._attach_to(release, balancers, observation)
+
+    def _restart(self, phase: Phase, release: str) -> None:
+        """Give a group its own size back: a worker's that serves, or one that batches reduced."""
+        if self.place.is_worker or phase.has(RESTORES):
+            self.sizes.restart(release)
 
     def _shift(self, phase: Phase, observation: Observation, releases: frozenset[str]) -> None:
         """Move the traffic between the target groups of the pairs, to healthy members only."""

@@ -59,7 +59,10 @@ class PhaseWait:
                     raise GateError(reason)
                 case Progressing() if pace.now() >= deadline:
                     raise GateError(f"gave up after {format_duration(limit)}: {reason}")
-            if target := watcher.size_target:
+            if smaller := phase.gate.reduction(watcher.wait):
+                self.reconciler.sizes.reduce(smaller.release, smaller.least, watcher.latest)
+                watcher.wait.document = self.reconciler.ledger.read()
+            elif target := watcher.size_target:
                 self.reconciler.sizes.grow(target.release, target.least, watcher.latest)
             observer.wait_for_next(watcher, deadline)
 

@@ -25,7 +25,8 @@ def rollback(blue: str, green: str, fleet: Fleet, how: Manner = ENTRIES) -> list
     group was deleted outside the pipeline, and its phase is left out. An adopted green stays.
     """
     served = blue in fleet.serving
-    back = HalfHealthy(blue, other=green) if served else AllHealthy(blue, least=green)
+    whole = how.batches is not None
+    back = HalfHealthy(blue, green, whole) if served else AllHealthy(blue, least=green)
     greens = frozenset({green} - {""})
     restored = replace(fleet.serve(blue) if blue else fleet, shares={}, tested="")
     if how.pairs and blue:

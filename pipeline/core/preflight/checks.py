@@ -36,6 +36,7 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         *pair_findings(proposal.place, proposal.environment.serving, facts.observation),
         *fleet_findings(facts, proposal),
         *_alarms(facts, proposal),
+        *_batches(facts, proposal),
         *_probe(facts, proposal),
     ]
     if proposal.green:
@@ -110,6 +111,23 @@ def _balancers(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield _absent(absent, proposal)
     for each in facts.balancers or ():
         yield from _balancer(each, facts.subnets, proposal)
+
+
+def _batches(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
+    """Check that the pipeline may shrink the serving group, as batches do."""
+    blue = facts.observation.groups.get(proposal.blue) if facts.observation else None
+    if not proposal.batches or blue is None:
+        return
+    why = "its size is counted in weights" if blue.weighted else ""
+    if proposal.replaces_adopted:
+        why = "ami-pipeline did not create it, and never resizes it"
+    if why:
+        table = f"[environments.{proposal.place.environment}.promote]"
+        yield Finding(
+            where=f"server group {blue.name}",
+            what=f"cannot shrink in batches: {why}",
+            remedy=f'set strategy = "overlap" in {table}',
+        )
 
 
 def _absent(balancer: Balancer, proposal: Proposal) -> Finding:

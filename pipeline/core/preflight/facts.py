@@ -59,7 +59,8 @@ class Proposal:
     without it. `launch` is what the permissions are proven for, None for a warm group. `kind` is
     the command's, and `detach` the names of load balancers that the serving group is to leave.
     Without `overlap`, the serving group stops before the new one starts. `probe_url` is what the
-    probe requests, empty without one.
+    probe requests, empty without one. With `batches`, the serving group shrinks while the new one
+    grows.
     """
 
     place: Place
@@ -81,6 +82,7 @@ class Proposal:
     detach: tuple[str, ...] = ()
     overlap: bool = True
     probe_url: str = ""
+    batches: bool = False
 
     @property
     def is_worker(self) -> bool:

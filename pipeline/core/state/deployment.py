@@ -6,14 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from pipeline.core.analysis.policy import Analysis
+from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.pairs import Pair
+from pipeline.core.hooks.hook import Hook
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.pausing.pause import NO_ACTOR, NO_PAUSES, Actor, Decision, Pause, PausePolicy
 from pipeline.core.probe.settings import Probe
 from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.release import AdoptedGroup
-from pipeline.core.state.strategy import STEP, Step, Strategy
+from pipeline.core.state.strategy import STEP, Batches, Step, Strategy
 from pipeline.core.validation.phases import DRAINS, family, traits_of
 
 DRAIN_MARGIN = 120.0
@@ -40,14 +43,6 @@ class Result(StrEnum):
     PAUSED = "paused"
     ROLLED_BACK = "rolled back"
     NEEDS_ATTENTION = "needs attention"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hook:
-    """A command that must exit with 0 before a release receives traffic; `timeout` in seconds."""
-
-    command: tuple[str, ...]
-    timeout: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,16 +77,24 @@ class Policy:
     keep: float | None = 0.0
     deadline: float = 900.0
     deadlines: Mapping[str, float] = field(default_factory=lambda: NO_ITEMS)
-    verify: tuple[Hook, ...] = ()
+    hooks: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
     probe: Probe | None = None
+    analysis: Analysis | None = None
     patience: float = 300.0
     waits_for_slow_start: bool = True
     overlap: bool = True
     strategy: Strategy = Strategy.OVERLAP
     steps: tuple[Step, ...] = ()
+    min_healthy: int = 90
     delays: Delays = Delays()
     pauses: PausePolicy = NO_PAUSES
+
+    @property
+    def batches(self) -> Batches | None:
+        """How groups shrink and grow in turn, None for another strategy."""
+        is_wanted = self.strategy is Strategy.BATCHES
+        return Batches(min_healthy=self.min_healthy) if is_wanted else None
 
     def limit(self, phase: str) -> float:
         """Return the time limit of a phase.
@@ -106,15 +109,17 @@ class Policy:
             return given + self.pause("soak") - self.soak
         return given + self.pause(phase) if phase.startswith(STEP) else given
 
-    def without_alarms(self, firing: Iterable[str]) -> Policy:
+    def without_alarms(self, lines: Iterable[str]) -> Policy:
         """Return the policy without the alarms of these lines, each `NAME: REASON`."""
-        lines = tuple(firing)
-        quiet = (
-            each
-            for each in self.alarms
-            if not any(f"{line}:".startswith(f"{each}:") for line in lines)
+        firing = self.firing(lines)
+        return replace(self, alarms=tuple(each for each in self.alarms if each not in firing))
+
+    def firing(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Return the alarms of these lines, each `NAME: REASON` or `NAME`."""
+        known = tuple(lines)
+        return tuple(
+            each for each in self.alarms if any(f"{line}:".startswith(f"{each}:") for line in known)
         )
-        return replace(self, alarms=tuple(quiet))
 
     def without_waits(self) -> Policy:
         """Return the policy of a check that phases which are over still hold: it waits for none."""
@@ -155,7 +160,8 @@ class Outcome:
 
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
     why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
-    of the error that `reason` or, if there is one, `rollback_error` describes.
+    of the error that `reason` or, if there is one, `rollback_error` describes. `hook_errors` are
+    those of hooks that ran when the outcome was decided.
     """
 
     result: Result
@@ -165,6 +171,7 @@ class Outcome:
     rollback_error: str = ""
     evidence: str = ""
     remedy: str = ""
+    hook_errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,8 +197,9 @@ class Deployment:
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
-    `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
-    last one may last.
+    `analysis` has the judgments of the phases that were analyzed. `muted` are alarms that were
+    firing at the beginning: they do not count. `actor` began it. It pauses before the phases
+    `pause_before`; `pauses` are those so far, the last one may last.
     """
 
     id: str
@@ -214,6 +222,8 @@ class Deployment:
     adopted: AdoptedGroup | None = None
     worker: bool = False
     probe: ProbeTotals | None = None
+    analysis: tuple[PhaseAnalysis, ...] = ()
+    muted: tuple[str, ...] = ()
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()

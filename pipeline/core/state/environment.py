@@ -51,8 +51,9 @@ class ReleaseRecord:
     number of seconds from its launch until every member was healthy everywhere, 0 if unknown.
     `inputs` is what else made the release (core/state/inputs.py), None if it was not recorded.
     `adopted` is its group if the pipeline did not create it; Terraform never has such a release.
-    `stopped` is the size that a worker's group had when the pipeline stopped it, None while it
-    runs. `target_groups` are those of pairs that it uses, by their ARNs.
+    `stopped` is the size that a group had before the pipeline stopped it (a worker) or reduced it
+    (in batches), None while it has its own. `target_groups` are those of pairs that it uses, by
+    their ARNs.
     """
 
     release: Release

@@ -46,8 +46,12 @@ def _serves_after_failure(deployment: Deployment) -> str | None:
 
 
 def took(deployment: Deployment) -> float | None:
-    """Return the duration of a deployment in seconds, None while it runs."""
-    return seconds_between(deployment.began, deployment.ended)
+    """Return the seconds of a deployment without its pauses, None while it is not over."""
+    seconds = seconds_between(deployment.began, deployment.ended)
+    if seconds is None:
+        return None
+    pauses = (seconds_between(each.since, each.ended) or 0.0 for each in deployment.pauses)
+    return max(seconds - sum(pauses), 0.0)
 
 
 def seconds_between(began: str, ended: str) -> float | None:

@@ -45,6 +45,7 @@ TRAITS: Final[Mapping[str, PhaseTrait]] = MappingProxyType(
         "verify": ROLL_BACK | DETACHED,
         "attach": ROLL_BACK,
         "step": ROLL_BACK,
+        "batch": ROLL_BACK,
         "soak": ROLL_BACK,
         "shift": ROLL_BACK,
         "drain": ROLL_BACK | ALONE | DRAINS,
@@ -65,7 +66,8 @@ On the way back it never waits.
 
 def family(phase: str) -> str:
     """Return the name under which a phase is configured: `step` for `step-2`."""
-    return "step" if phase.startswith("step-") else phase
+    name, _, number = phase.partition("-")
+    return name if number.isdecimal() else phase
 
 
 def traits_of(phase: str) -> PhaseTrait:

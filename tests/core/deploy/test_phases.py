@@ -8,13 +8,16 @@ from pipeline.core.deploy.phase import Fleet, Manner, Phase
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.ways_back import after_drain, clearance, decision, removal, rollback
 from pipeline.core.state.deployment import Policy
-from pipeline.core.state.strategy import Step
+from pipeline.core.state.strategy import Batches, Step
 from pipeline.core.validation.phases import PHASES, ROLL_BACK, TRAITS, family, traits_of
 from tests.core.deploy.fakes import BLUE, GREEN
 
 EVERY = (*promotion(BLUE, GREEN), *rollback(BLUE, GREEN, Fleet()))
 STEPS = (Step(seconds=1, weight=5), Step(seconds=1, weight=25))
-BY_WEIGHT = promotion(BLUE, GREEN, how=Manner(pairs=True, steps=STEPS))
+BY_WEIGHT = (
+    *promotion(BLUE, GREEN, how=Manner(pairs=True, steps=STEPS)),
+    *promotion(BLUE, GREEN, how=Manner(batches=Batches(min_healthy=50))),
+)
 
 
 def names(phases: list[Phase]) -> list[str]:
@@ -25,7 +28,7 @@ def test_the_names_that_configuration_knows_are_those_of_the_tables() -> None:
     named = {family(phase.name) for phase in (*EVERY, *BY_WEIGHT)}
     assert named == set(PHASES)
     assert tuple(phase.name for phase in EVERY) == tuple(
-        each for each in PHASES if each not in {"step", "shift"}
+        each for each in PHASES if each not in {"step", "batch", "shift"}
     )
 
 
@@ -73,7 +76,7 @@ def test_every_gate_describes_itself() -> None:
     texts = [phase.gate.describe(Policy(soak=60)) for phase in EVERY]
     assert texts == [
         "all of r000002 InService",
-        "no verify hooks",
+        "no hooks",
         "r000002 healthy 3 times in a row",
         "r000002 healthy for 1m",
         "r000001 drained",

@@ -655,3 +655,15 @@ def test_the_missing_releases_are_those_that_aws_does_not_list() -> None:
     document = DOCUMENT.with_release(record(2))
     proposal = replace(PROPOSAL, environment=document)
     assert missing(Facts(groups=(GROUP,)), proposal) == {"r000002"}
+
+
+def test_batches_refuse_a_group_that_the_pipeline_does_not_resize() -> None:
+    proposal = replace(PROPOSAL, batches=True)
+    assert findings(FACTS, proposal) == ()
+    seen = FACTS.observation
+    assert seen
+    weighted = {name: replace(each, weighted=True) for name, each in seen.groups.items()}
+    (found,) = findings(replace(FACTS, observation=replace(seen, groups=weighted)), proposal)
+    assert found.blocking
+    assert found.what == "cannot shrink in batches: its size is counted in weights"
+    assert found.remedy == 'set strategy = "overlap" in [environments.production.promote]'

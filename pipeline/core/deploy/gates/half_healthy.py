@@ -22,11 +22,13 @@ class HalfHealthy(Gate):
     An unhealthy blue is no reason to keep an `other` without traffic: otherwise a promotion
     that could not fix the service would have no way back. If `other` serves and blue shrank
     meanwhile, blue grows to the live size of `other` first; the gate waits for that during half
-    of the phase's time (flagger#869). A blue that was scaled to zero at the beginning stays so.
+    of the phase's time (flagger#869). A blue that was scaled to zero at the beginning stays so. One
+    that batches reduced must be `whole` again, as far as it was healthy.
     """
 
     release: str
     other: str = ""
+    whole: bool = False
     trusts_past: ClassVar[bool] = True
 
     @property
@@ -75,7 +77,8 @@ class HalfHealthy(Gate):
         group = wait.observed(self.release)
         if group and not group.desired and self.release in wait.empty_before:
             return 0
-        return wait.size_to_reach(self.release, self.other)
+        least = wait.size_to_reach(self.release, self.other)
+        return max(least, group.desired) if self.whole and group else least
 
     def _unhealthy_at_first(self, wait: Wait) -> int:
         """Count the members that were unhealthy before the wait: the gate does not need those."""

@@ -64,8 +64,24 @@ class GroupSizes:
         with self.changing("stop", {Write.DETACH: {release}}, group=group.name, **_facts(size)):
             self.groups.resize(group.name, minimum=0, maximum=0, desired=0)
 
+    def reduce(self, release: str, desired: int, observation: Observation) -> None:
+        """Lower a group's size; no policy can raise it again, and the way back restores it.
+
+        Its own size is recorded before, once. An adopted group keeps its size.
+        """
+        group = observation.groups.get(self.observer.group(release))
+        document = self._document()
+        if group is None or group.status or group.weighted or release in document.adopted:
+            return
+        require_managed(document, release, group)
+        size = limits_of(group)
+        self.ledger.update(lambda document: document.with_stopped(release, size))
+        with self.changing("reduce", {}, group=group.name, desired=desired):
+            minimum = min(group.minimum, desired)
+            self.groups.resize(group.name, minimum=minimum, maximum=desired, desired=desired)
+
     def restart(self, release: str) -> None:
-        """Give a worker's group that the pipeline stopped its recorded size again."""
+        """Give a group that the pipeline stopped or reduced its recorded size again."""
         record = self._document().releases.get(release)
         size = record.stopped if record else None
         if size is None or size.desired is None:
