@@ -86,6 +86,15 @@ def test_members_that_leave_a_target_group_count_only_while_it_has_traffic() -> 
     assert len(found) == 2
 
 
+def test_sizes_that_a_way_back_does_not_restore_are_reported() -> None:
+    def sized(desired: int) -> Snapshot:
+        return ended(groups={GREEN: {"Instances": [], "MinSize": 2, "DesiredCapacity": desired}})
+
+    assert invariants.same_size(sized(2), sized(2)) == []
+    assert len(invariants.same_size(sized(2), sized(1))) == 1
+    assert invariants.same_size(sized(2), ended(groups={})) == []
+
+
 def paused(**other: Any) -> Snapshot:
     """Return a snapshot of a promotion that has paused before its drain."""
     found = ended()
