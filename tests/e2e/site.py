@@ -82,6 +82,7 @@ class Balancer:
         if kind == "classic":
             return _classic(testbed, name)
         if kind.startswith("pair"):
+            name += kind.removeprefix("pair")[:2]
             url, pair = make_pair(testbed, name, kind)
             return Balancer(kind=kind, name=name, url=url, pair=pair)
         return _modern(testbed, name, kind)
