@@ -214,7 +214,8 @@ class Promotion:
 
     def _prepare(self, document: Environment) -> Prepared:
         """Check and plan without changing anything."""
-        require_known_ends(self._reader, self.image.id)
+        if self.kind is not Kind.ROLLBACK:
+            require_known_ends(self._reader, self.image.id)
         deployment = self._deployment(document)
         survey = Survey(reader=self._reader, request=self.request, image=self.image, kind=self.kind)
         facts, proposal = survey.facts(document, deployment.green)

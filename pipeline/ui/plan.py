@@ -89,7 +89,10 @@ def due_hooks(preview: PlanPreview) -> list[Hook]:
     """Return the hooks whose points are in the phases of a deployment, or on its way back."""
     names = [phase.name for phase in preview.phases]
     points = NEVER_DECIDES.union(*points_of(names))
-    return [hook for hook in preview.policy.hooks if hook.at in points]
+    goes_back = preview.deployment.kind is Kind.ROLLBACK
+    return [
+        hook for hook in preview.policy.hooks if hook.at in points and not (hook.once and goes_back)
+    ]
 
 
 def once_note(preview: PlanPreview) -> str:

@@ -65,7 +65,7 @@ class Balancer:
             answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=self.name)
             return {each["InstanceId"] for each in answer["InstanceStates"]}
         groups = self.pair.groups if self.pair else (self.arn,)
-        return {each for arn in groups for each in _targets_of(cloud, arn)}
+        return {each for arn in groups for each in targets_of(cloud, arn)}
 
     @staticmethod
     def make(testbed: CloudTestbed, environment: str, kind: str) -> Balancer:
@@ -87,7 +87,8 @@ class Balancer:
         return _modern(testbed, name, kind)
 
 
-def _targets_of(cloud: Cloud, group: str) -> set[str]:
+def targets_of(cloud: Cloud, group: str) -> set[str]:
+    """Return the instances that are registered in a target group, draining ones too."""
     answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=group)
     return {each["Target"]["Id"] for each in answer["TargetHealthDescriptions"]}
 

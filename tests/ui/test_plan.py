@@ -9,7 +9,7 @@ from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.health.observation import Balancer
 from pipeline.core.hooks.hook import Hook, Point, Runs
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.state.deployment import Delays, Policy
+from pipeline.core.state.deployment import Delays, Kind, Policy
 from pipeline.core.state.inputs import InputChange
 from pipeline.core.terraform.plan_guard import Change, Plan
 from pipeline.ui.plan import due_hooks, once_note, plan_document, plan_text
@@ -255,4 +255,7 @@ def test_the_plan_of_a_rollback_to_a_warm_group_has_the_hooks_of_the_way_back_on
     phases = rollback("r000123", "r000124", fleet)
     preview = replace(PREVIEW, phases=phases, policy=Policy(hooks=hooks))
     assert [hook.at for hook in due_hooks(preview)] == ["after", "on-failure", "on-rollback"]
+    back = replace(PREVIEW.deployment, kind=Kind.ROLLBACK)
+    cold = replace(preview, deployment=back, phases=promotion("r000124", "r000125"))
+    assert Point.AFTER_LAUNCH not in {hook.at for hook in due_hooks(cold)}
     assert once_note(preview) == ""

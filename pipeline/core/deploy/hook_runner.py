@@ -63,7 +63,9 @@ class HookRunner:
         def members() -> tuple[str, ...]:
             return self._members(release) if on_instance else ()
 
-        if hook.once:
+        if hook.once and deployment.kind is Kind.ROLLBACK:
+            self._say(f"{hook}: skipped, because a rollback goes back")
+        elif hook.once:
             self._run_once(hook, deployment, facts, members)
         else:
             self._require_success(hook, self._run(hook, facts, members))

@@ -222,8 +222,8 @@ class Deployment:
     adopted: AdoptedGroup | None = None
     worker: bool = False
     probe: ProbeTotals | None = None
-    muted: tuple[str, ...] = ()
     analysis: tuple[PhaseAnalysis, ...] = ()
+    muted: tuple[str, ...] = ()
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
