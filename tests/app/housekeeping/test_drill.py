@@ -78,7 +78,7 @@ def test_a_failed_drill_says_what_to_repeat_and_status_has_the_reason(
         "read deployments/d/before-traffic.txt, then: ami-pipeline rollback drill -e staging"
     )
     assert fake.document.drill
-    assert fake.document.drill.reason == "verify: verify hook false: exit code 1"
+    assert fake.document.drill.reason == "verify: before-traffic hook false: exit code 1"
 
 
 def test_without_a_warm_group_the_drill_launches_the_image_with_the_inputs_of_its_release(
