@@ -236,7 +236,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
                 "name": phase.name,
                 "serving": sorted(phase.want.with_traffic),
                 "detached": sorted(phase.want.all - phase.want.with_traffic),
-                "shares": dict(phase.want.shares) or None,
+                "shares": {name: part for name, part in phase.want.shares.items() if name} or None,
                 "gate": phase.gate.describe(preview.policy),
                 "limit": preview.policy.limit(phase.name),
                 "on_failure": phase.on_failure,

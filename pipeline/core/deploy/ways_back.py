@@ -41,7 +41,7 @@ def rollback(blue: str, green: str, fleet: Fleet, how: Manner = ENTRIES) -> list
     back = HalfHealthy(blue, green, whole) if served else AllHealthy(blue, least=green)
     greens = frozenset({green} - {""})
     restored = replace(fleet.serve(blue) if blue else fleet, shares={}, tested="")
-    if how.pairs and blue:
+    if how.pairs and (blue or green):
         restored = restored.share(blue, ALL, green)
     alone = replace(
         restored, serving=restored.serving - greens, detached=restored.detached | greens

@@ -322,8 +322,15 @@ class Place:
     def _weights(self, pair: Pair, shares: Mapping[str, int]) -> dict[str, int]:
         weights = {each.identifier: 0 for each in pair.targets}
         for release, share in shares.items():
-            weights[pair.target_of(self.sides.get(release, ())).identifier] += share
+            weights[self._side(pair, release, shares).identifier] += share
         return weights
+
+    def _side(self, pair: Pair, release: str, shares: Mapping[str, int]) -> Balancer:
+        """Return a release's target group; without a release, the one beside the other's."""
+        if release:
+            return pair.target_of(self.sides.get(release, ()))
+        other = next((each for each in shares if each), "")
+        return pair.other(pair.target_of(self.sides.get(other, ())))
 
     def shares(self, observation: Observation, releases: Iterable[str]) -> dict[str, int]:
         """Return how many percent of new requests each of these releases gets, the least of all.
