@@ -5,6 +5,7 @@ Every release is a version, and each response names the version that sent it.
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -15,9 +16,10 @@ import pytest
 
 from tests.e2e.images import installed_images
 from tests.e2e.pairs import Pair
+from tests.e2e.project import REPOSITORY
 from tests.e2e.site import LONGEST, Site, wait_for_exit
 from tests.running_cloud import eventually
-from tools.load import Result, load
+from tools.load import Load, Result, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,3 +255,59 @@ def test_weights_are_within_two_points_over_5000_requests(
     assert result.code == 130, result.err
     counted = versions(running.results[:5000])
     assert abs(counted["2.0.0"] / 5000 - 0.25) < 0.02, counted
+
+
+PICTURED: dict[str, tuple[str, str, dict[str, object]]] = {
+    "overlap": ("overlap", "application", {"strategy": "overlap", "soak": "1m"}),
+    "flip": ("flip", "pair", {"strategy": "flip"}),
+    "weight": ("canary by weight: 5 %, then 25 %", "pair", SETTINGS["weight"][1]),
+    "members": ("canary by members: 1 of 4, then half", "application", SETTINGS["members"][1]),
+    "batches": ("batches, min_healthy = 75", "application", {"strategy": "batches"}),
+}
+
+
+@pytest.mark.parametrize("name", list(PICTURED))
+def test_a_run_of_each_strategy_is_recorded_for_its_picture(
+    name: str, make: Callable[..., Site]
+) -> None:
+    title, kind, settings = PICTURED[name]
+    if name == "batches":
+        settings = {**settings, "min_healthy": 75}
+    site = make(f"picture-{name}", kind, **{"observe": "1m", **settings})
+    if kind == "application":
+        scaling = site.testbed.cloud.aws("autoscaling")
+        group = site.group("r000001")
+        scaling.update_auto_scaling_group(AutoScalingGroupName=group, DesiredCapacity=4, MaxSize=4)
+        eventually(lambda: len(site.members("r000001")) == 4, within=30)
+    with loaded(site) as running:
+        process = site.start("promote", "--yes", "--image", site.testbed.new)
+        assert process.stderr
+        begins = [
+            (found[1], time.monotonic())
+            for line in process.stderr
+            if (found := re.search(r"([a-z0-9-]+): started", line))
+        ]
+        assert process.wait(timeout=LONGEST) == 0
+        time.sleep(2)
+    assert running.failures[:3] == []
+    write_recording(name, title, running, begins)
+
+
+def write_recording(name: str, title: str, running: Load, begins: list[tuple[str, float]]) -> None:
+    """Write what tools/traffic_pictures.py draws, for each half of a second."""
+    step, first = 0.5, min(each.at for each in running.results)
+    count = int((max(each.at for each in running.results) - first) / step)
+    seconds = [[0, 0] for _ in range(count + 1)]
+    for each in running.results:
+        seconds[int((each.at - first) / step)][each.version == "2.0.0"] += 1
+    recording = {
+        "title": title,
+        "step": step,
+        "seconds": seconds[:-1],
+        "phases": [[phase, round(at - first, 1)] for phase, at in begins],
+        "requests": len(running.results),
+        "failed": len(running.failures),
+    }
+    folder = REPOSITORY / ".build/traffic"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(recording))
