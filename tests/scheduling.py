@@ -18,6 +18,7 @@ SHARED = (
         "tests/adapters/aws/test_alarms.py",
         "tests/adapters/aws/balancing/test_balancers.py",
         "tests/adapters/aws/test_groups.py",
+        "tests/adapters/aws/test_metrics.py",
     ),
     ("tests/crash/test_crash",),
     ("tests/e2e/test_bad_states.py",),

@@ -36,7 +36,7 @@ EXAMPLE = Scope(
             Feature.S3_STORE,
             Feature.SCHEDULES,
             Feature.TARGETS,
-            Feature.VERIFY,
+            Feature.PROGRAMS,
         }
     ),
     environments=(

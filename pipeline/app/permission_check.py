@@ -8,6 +8,7 @@ from pipeline.adapters.aws.preflight.permission_probes import PermissionProber
 from pipeline.adapters.store.permission_proofs import PermissionProofs
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.config import EnvironmentSettings, TerraformSettings
+from pipeline.core.hooks.hook import Runs
 from pipeline.core.permissions.features import features_of_module
 from pipeline.core.permissions.probes import Launch, PermissionFacts, digest_of
 from pipeline.core.permissions.scope import Feature
@@ -50,7 +51,9 @@ def launch_of(reader: EnvironmentReader, image_id: str, subnets: tuple[str, ...]
     environment: EnvironmentSettings = settings.environment(reader.environment)
     terraform: TerraformSettings = settings.terraform_for(reader.environment)
     inputs = terraform.inputs
-    hooks = frozenset({Feature.VERIFY} if reader.policy.verify else ())
+    hooks = {Feature.PROGRAMS} if reader.policy.hooks else set[Feature]()
+    if any(hook.run is Runs.INSTANCE for hook in reader.policy.hooks):
+        hooks.add(Feature.COMMANDS)
     given = inputs.get("security_group_ids", ())
     groups = given if isinstance(given, (list, tuple)) else ()
     return Launch(

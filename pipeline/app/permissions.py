@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.adapters.aws.client import Clients, account_of
 from pipeline.adapters.aws.instance_profiles import roles_of_profile
 from pipeline.app.application import Application
-from pipeline.config.traffic import rules_of
+from pipeline.config.promote.traffic import rules_of
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import Message
@@ -115,7 +115,11 @@ class ScopeReader:
             found: Mapping[Feature, object] = {
                 Feature.ADOPTED: each.adopted,
                 Feature.ALARMS: self._settings.promote_for(each.name).alarms,
-                Feature.VERIFY: self._settings.promote_for(each.name).verify,
+                Feature.PROGRAMS: self._settings.promote_for(each.name).hooks,
+                Feature.COMMANDS: any(
+                    hook.run == "instance" for hook in self._settings.promote_for(each.name).hooks
+                ),
+                Feature.ANALYSIS: self._settings.promote_for(each.name).analysis.enabled,
                 Feature.CLASSIC: settings.load_balancers,
                 Feature.TARGETS: settings.target_groups or settings.pairs,
                 Feature.PAIRS: settings.pairs,

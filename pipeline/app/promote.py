@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
 from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
+from pipeline.app.environment.once import require_known_ends
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
-from pipeline.app.survey import Survey
+from pipeline.app.survey import Survey, given_to, serving_group
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
 from pipeline.core.deploy.phase import Manner, Phase
@@ -34,11 +34,12 @@ from pipeline.core.deploy.selection.release import (
 )
 from pipeline.core.deploy.selection.versions import beside, choose_images, image_named, is_version
 from pipeline.core.deploy.sizes.limits import limits_of
+from pipeline.core.deploy.ways_back import drill
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
-from pipeline.core.preflight.additions import Given, addition_findings
+from pipeline.core.preflight.additions import addition_findings
 from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
@@ -48,7 +49,7 @@ from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.inputs import InputChange, input_changes
 from pipeline.core.state.strategy import Step
-from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
+from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.terraform.program import TERRAFORM, change_of, replace_provider
 
 
@@ -168,6 +169,10 @@ def serving_ami(reader: EnvironmentReader) -> str:
     return serving.release.ami_id
 
 
+_TO_EARLIER = frozenset({Kind.ROLLBACK, Kind.DRILL})
+"""The deployments of an image that has served before."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
     """A promotion that is checked and planned, ready to begin.
@@ -187,12 +192,18 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """One promotion under the lease, from its preflight to its end."""
+    """One promotion under the lease, from its preflight to its end.
+
+    `quick` says why it does not soak and observe, empty if it does. `proves` is the earlier
+    release whose rollback it only tries, in a drill.
+    """
 
     leased: LeasedEnvironment
     request: PromoteRequest
     image: Image
     kind: Kind = Kind.PROMOTE
+    quick: str = ""
+    proves: str = ""
 
     def run(self, confirm: Confirm) -> Deployment | PlanPreview:
         """Check, plan, confirm and deploy."""
@@ -206,10 +217,13 @@ class Promotion:
         except BaseException:
             prepared.discard_plan()
             raise
-        return self.leased.run(prepared.reconciler, deployment, prepared.preview.phases)
+        success = Result.PROVEN if self.kind is Kind.DRILL else Result.PROMOTED
+        return self.leased.run(prepared.reconciler, deployment, prepared.preview.phases, success)
 
     def _prepare(self, document: Environment) -> Prepared:
         """Check and plan without changing anything."""
+        if self.kind is not Kind.ROLLBACK:
+            require_known_ends(self._reader, self.image.id)
         deployment = self._deployment(document)
         survey = Survey(reader=self._reader, request=self.request, image=self.image, kind=self.kind)
         facts, proposal = survey.facts(document, deployment.green)
@@ -220,7 +234,10 @@ class Promotion:
             deployment = replace(deployment, blue="")
             facts, proposal = survey.facts(document, deployment.green, lost)
         found = self._checked(facts, proposal)
-        deployment = replace(deployment, detach=leaving(facts, proposal))
+        # An alarm that is firing already says nothing about green. Preflight refused the promotion
+        # unless --allow-unhealthy was given.
+        muted = self._reader.policy.firing(facts.alarms)
+        deployment = replace(deployment, detach=leaving(facts, proposal), muted=muted)
         reconciler = self._reconciler(deployment, facts, proposal)
         blue = serving_group(reconciler, document, facts)
         green = self._new_release(document, deployment, facts, blue, lost)
@@ -234,7 +251,7 @@ class Promotion:
         found = (*found, *self._reported(self._change_of_program(document)))
         how = replace(reconciler.manner, steps=self._steps)
         phases = self._phases(document, deployment, how)
-        if self.kind is not Kind.ROLLBACK:  # which never waits for a person
+        if self.kind not in _TO_EARLIER:  # which never wait for a person
             pauses = pauses_of(phases, reconciler.policy, self.request)
             deployment = replace(deployment, pause_before=pauses)
         preview = PlanPreview(
@@ -244,6 +261,7 @@ class Promotion:
             findings=found,
             plan=plan,
             inputs=self._changed(document, green),
+            quick=self.quick,
         )
         return Prepared(reconciler=reconciler, preview=preview, green=green)
 
@@ -254,15 +272,15 @@ class Promotion:
             image=self.image.id,
             version=self.image.version,
             keep_failed=self.request.keep_failed,
+            proves=self.proves,
         )
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
-        # An alarm that is firing already says nothing about green. Preflight refused the promotion
-        # unless --allow-unhealthy was given.
         delays = facts.delays
         if deployment.detach:
             delays = self._reader.read_delays(deployment.detach)
-        policy = replace(self._reader.policy, delays=delays).without_alarms(facts.alarms)
+        policy = replace(self._reader.policy, delays=delays)
+        policy = replace(policy, soak=0.0, observe=0.0) if self.quick else policy
         reconciler = self.leased.reconciler(deployment, policy)
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
         return reconciler
@@ -295,7 +313,7 @@ class Promotion:
     @property
     def _steps(self) -> tuple[Step, ...]:
         """The steps of a canary; a rollback has none, because its image has served before."""
-        return () if self.kind is Kind.ROLLBACK else self._reader.policy.steps
+        return () if self.kind in _TO_EARLIER else self._reader.policy.steps
 
     def _changed(self, document: Environment, green: ReleaseRecord) -> tuple[InputChange, ...]:
         blue = document.releases.get(document.serving)
@@ -347,6 +365,8 @@ class Promotion:
         keep = self._reader.policy.keep != 0 and self.kind is not Kind.ROLLBACK
         blue = document.serving
         warm = [name for name in document.releases if name != blue]
+        if self.kind is Kind.DRILL:
+            return drill(blue, deployment.green, warm, how)
         return promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
 
     def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
@@ -378,28 +398,3 @@ def confirmed(confirm: Confirm, prepared: Prepared) -> bool:
         if not answer:
             prepared.discard_plan()
     return answer
-
-
-def given_to(plan: Plan, release: str, inputs: Mapping[str, Any] | None) -> Given:
-    """Return what a plan creates for a release; `inputs` are the shipped module's, else None."""
-    planned: dict[str, set[str]] = {}
-    for each in plan.changes:
-        if each.action == "create" and release in releases_of(each.address):
-            planned.setdefault(each.kind, set()).add(key_of(each.address, release))
-    hooks, tags = None, None
-    if inputs is not None:
-        listed = inputs.get("lifecycle_hooks", ())
-        hooks = frozenset(str(each.get("name", "")) for each in listed if isinstance(each, Mapping))
-        tags = frozenset(inputs.get("tags", {}))
-    return Given(
-        planned={kind: frozenset(keys) for kind, keys in planned.items()}, hooks=hooks, tags=tags
-    )
-
-
-def serving_group(
-    reconciler: Reconciler, document: Environment, facts: Facts
-) -> ObservedGroup | None:
-    """Return the group of the serving release as AWS reported it, if it did."""
-    if facts.observation is None:
-        return None
-    return facts.observation.groups.get(reconciler.observer.group(document.serving))

@@ -31,6 +31,7 @@ from pipeline.core.deploy.selection.release import (
     image_of,
     require_promotable,
     target_of,
+    why_quick,
 )
 from pipeline.core.deploy.selection.versions import (
     Named,
@@ -288,9 +289,21 @@ class Rollback:
         again = commands.rollback(reader.environment, to=request.to, allow_quarantined=True)
         require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
         promote = PromoteRequest(environment=reader.environment, detach=request.detach)
-        promotion = Promotion(leased=self.leased, request=promote, image=image, kind=Kind.ROLLBACK)
+        promotion = Promotion(
+            leased=self.leased,
+            request=promote,
+            image=image,
+            kind=Kind.ROLLBACK,
+            quick=self._quick(document),
+        )
         with reader.made_with(self.target.inputs):
             return promotion.run(confirm)
+
+    def _quick(self, document: Environment) -> str:
+        """Return why a rollback to the target needs no soak, empty if it does."""
+        settings = self.leased.reader.app.settings
+        window = settings.promote_for(self.leased.reader.environment).rollback_window
+        return why_quick(document, self.target, window)
 
     def _possible(self, document: Environment) -> RollbackTarget:
         """Return the newest release that is possible by what AWS says about the images."""

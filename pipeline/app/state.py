@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.adapters.store.document_versions import Archive
+from pipeline.adapters.store.once_runs import OnceRuns
 from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted
 from pipeline.app.environment.lease import EnvironmentLease
@@ -13,6 +14,9 @@ from pipeline.app.environment.paused import require_not_paused
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.environment.unrecorded import newest_record, rebuilding
+from pipeline.core import commands
+from pipeline.core.errors import RefusedError
+from pipeline.core.hooks.hook import OnceRun
 from pipeline.core.state.document_versions import DocumentVersions, Restoration
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.rebuilding import Rebuilding, require_lost
@@ -59,6 +63,39 @@ def providers(app: Application, environment: str) -> dict[str, ProviderLock]:
     locks = ProviderLocks(store=reader.store, environment=environment)
     found = {program: locks.read(program).lock for program in locks.programs()}
     return {program: lock for program, lock in found.items() if lock}
+
+
+def once_runs(app: Application, environment: str) -> tuple[OnceRun, ...]:
+    """Return every hook with `once` that began, oldest first; reads only the store."""
+    app.settings.environment(environment)
+    return OnceRuns(EnvironmentReader(app=app, environment=environment).store, environment).all()
+
+
+def settle_once(
+    app: Application, environment: str, image: str, *, again: bool
+) -> tuple[OnceRun, ...]:
+    """Record what a person found out about the hooks whose end is unknown; return all hooks.
+
+    They ended, or with `again` they run again. `image` limits it to those of one image. Raises
+    RefusedError if there is none, and LeaseHeldError while a run holds the lease.
+    """
+    unknown = [
+        each
+        for each in once_runs(app, environment)
+        if each.is_unknown and image in {"", each.image}
+    ]
+    reader = EnvironmentReader(app=app, environment=environment)
+    EnvironmentLease(reader=reader).require_free()
+    if not unknown:
+        what = "the end of every hook that ran once is known"
+        raise RefusedError("state hooks", what, commands.state_hooks(environment))
+    records = OnceRuns(reader.store, environment)
+    for each in unknown:
+        if again:
+            records.forget(each)
+        else:
+            records.end(each, ended=reader.pace.today(), code=0)
+    return records.all()
 
 
 def upgrade_providers(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.signals import require_metrics
 from pipeline.core.deploy.plan import PromoteRequest
+from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import size_instead
+from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
+from pipeline.core.preflight.additions import Given
 from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.fleet_checks import is_lost
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.environment import Environment, ReleaseRecord
+from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +50,24 @@ class Survey:
             reader.clients,
             reader.groups,
             lambda balancers: describe(reader.clients, region, balancers),
-            checks=[reader.terraform(document).program],
+            checks=[reader.terraform(document).program, *self._analysis(document, green)],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
             # A rollback only counts: it must not wait for the answers of a release that fails.
-            probe=None if self.kind is Kind.ROLLBACK else probe_check(reader),
+            probe=None if self.kind in {Kind.DRILL, Kind.ROLLBACK} else probe_check(reader),
             permissions=PermissionCheck.of(reader),
         )
         facts = survey.facts(proposal)
         seconds = least_lifetime(replace(reader.policy, delays=facts.delays))
         return facts, replace(proposal, seconds=seconds)
+
+    def _analysis(self, document: Environment, green: str) -> Iterator[Callable[[], None]]:
+        """Yield what proves that the metrics of the analysis can be read."""
+        reader, analysis = self.reader, self.reader.policy.analysis
+        if analysis is None or self.kind is Kind.ROLLBACK:
+            return
+        reader.clients.cloudwatch(reader.app.settings.region)
+        reader.clients.elbv2(reader.app.settings.region)
+        yield partial(require_metrics, reader, analysis, document, green)
 
     def _proposal(self, document: Environment, green: str, lost: ReleaseRecord | None) -> Proposal:
         reader = self.reader
@@ -110,3 +126,28 @@ def configured_subnets(reader: EnvironmentReader) -> tuple[str, ...]:
     given = reader.app.settings.terraform_for(reader.environment).inputs.get("subnet_ids", ())
     listed = given if isinstance(given, (list, tuple)) else ()
     return tuple(each for each in listed if isinstance(each, str) and each.startswith("subnet-"))
+
+
+def given_to(plan: Plan, release: str, inputs: Mapping[str, Any] | None) -> Given:
+    """Return what a plan creates for a release; `inputs` are the shipped module's, else None."""
+    planned: dict[str, set[str]] = {}
+    for each in plan.changes:
+        if each.action == "create" and release in releases_of(each.address):
+            planned.setdefault(each.kind, set()).add(key_of(each.address, release))
+    hooks, tags = None, None
+    if inputs is not None:
+        listed = inputs.get("lifecycle_hooks", ())
+        hooks = frozenset(str(each.get("name", "")) for each in listed if isinstance(each, Mapping))
+        tags = frozenset(inputs.get("tags", {}))
+    return Given(
+        planned={kind: frozenset(keys) for kind, keys in planned.items()}, hooks=hooks, tags=tags
+    )
+
+
+def serving_group(
+    reconciler: Reconciler, document: Environment, facts: Facts
+) -> ObservedGroup | None:
+    """Return the group of the serving release as AWS reported it, if it did."""
+    if facts.observation is None:
+        return None
+    return facts.observation.groups.get(reconciler.observer.group(document.serving))

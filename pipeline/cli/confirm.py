@@ -54,7 +54,11 @@ def confirm_plan(context: Context, command: str, *, yes: bool, plan_only: bool) 
     def confirm(preview: PlanPreview) -> bool:
         if yes or plan_only:
             return yes and not plan_only
-        return ask(f"{command} now? [y/N]: ", lambda width: plan_text(preview, width))
+        from pipeline.ui.plan import once_note
+
+        note = once_note(preview)
+        question = f"{command} now, {note}? [y/N]: " if note else f"{command} now? [y/N]: "
+        return ask(question, lambda width: plan_text(preview, width))
 
     return confirm
 

@@ -1,4 +1,4 @@
-"""`ami-pipeline state show`, `state restore`, `state rebuild` and `state providers`."""
+"""`ami-pipeline state show`, `restore`, `rebuild`, `providers` and `hooks`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def state() -> None:
-    """Show, restore or rebuild an environment's document; list its providers.
+    """Show, restore or rebuild an environment's document; list providers and hooks.
 
     Every other command rejects a damaged document and leaves it unchanged.
     """
@@ -122,6 +122,33 @@ def providers(context: Context, environment: str, *, upgrade: bool, yes: bool) -
         if done is None:
             raise not_confirmed(context)
         document, text = upgrade_document(environment, done), upgraded_text(done)
+        context.tell(as_json(document) if context.json else text)
+
+
+@state.command()
+@environment_option
+@click.option("--ended", is_flag=True, help="Record that those with an unknown end have ended.")
+@click.option("--again", is_flag=True, help="Let those with an unknown end run again.")
+@click.option("--image", metavar="AMI", default="", help="Only those of this image.")
+@pass_context
+def hooks(context: Context, environment: str, image: str, *, ended: bool, again: bool) -> None:
+    """List the hooks that ran once, or record how they ended.
+
+    A hook with once does not run again if its end is unknown, because it may have changed
+    something. Find out what it did, then use --ended or --again.
+    """
+    from pipeline.app.state import once_runs, settle_once
+    from pipeline.ui.results import as_json
+    from pipeline.ui.state import once_document, once_text
+
+    if ended and again:
+        raise click.UsageError("--ended and --again exclude each other")
+    with application(context) as app:
+        if ended or again:
+            found = settle_once(app, environment, image, again=again)
+        else:
+            found = once_runs(app, environment)
+        document, text = once_document(environment, found), once_text(environment, found)
         context.tell(as_json(document) if context.json else text)
 
 

@@ -11,7 +11,7 @@ from pipeline.config.bake import BakeSettings, SourceSettings
 from pipeline.config.effective import effective
 from pipeline.config.file import document, extended, find, load
 from pipeline.config.model import EnvironmentSettings, Settings, StateSettings, keys, schema
-from pipeline.config.promotion import PromoteSettings
+from pipeline.config.promote.promotion import PromoteSettings
 from pipeline.config.terraform import TerraformSettings
 
 __all__ = [

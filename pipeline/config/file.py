@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pipeline.config.hook_files import unusable_hooks
+from pipeline.config.hook_relations import contradicting_hooks, replaced_hooks
 from pipeline.config.layers import Layer, Layers, read_layers
 from pipeline.config.model import Settings
 from pipeline.config.paths import check_places, missing, relocated
@@ -69,6 +70,7 @@ def settings_of(layers: Layers, *, with_files: bool = False) -> Settings:
     """Return the settings of a file and its defaults; the error names all of their problems."""
     path, merged = layers.own.path, relocated(layers)
     problems: list[Problem] = [*check_relations(merged), *check_places(layers, merged)]
+    problems += contradicting_hooks(merged)
     if with_files:
         problems += missing(path.absolute().parent, merged)
         problems += unusable_hooks(path.absolute().parent, merged)
@@ -76,7 +78,7 @@ def settings_of(layers: Layers, *, with_files: bool = False) -> Settings:
         settings = Settings.model_validate(merged, context={"file": path.absolute()})
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        raise combine(layers, [*map(explain, found), *problems]) from None
+        raise combine(layers, [*replaced_hooks(merged), *map(explain, found), *problems]) from None
     if problems:
         raise combine(layers, problems)
     return settings

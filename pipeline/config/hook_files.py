@@ -1,4 +1,4 @@
-"""Find the programs of verify hooks that cannot run: before a release waits for them."""
+"""Find the programs of hooks that cannot run: before a release waits for them."""
 
 from __future__ import annotations
 
@@ -26,22 +26,27 @@ def unusable_hooks(root: Path, document: dict[str, Any]) -> Iterator[Problem]:
     for key, hook in hooks(document):
         command = hook.get("command") if isinstance(hook, dict) else None
         program = command[0] if isinstance(command, list) and command else None
-        if isinstance(program, str) and program:
+        here = isinstance(hook, dict) and hook.get("run", "here") == "here"
+        if here and isinstance(program, str) and program:
             yield from _check((*key, "command", 0), root, program)
 
 
-def hooks(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
-    """Yield the verify hooks of the top and of every environment, each with its key."""
+def hooks(
+    document: dict[str, Any], name: str = "hooks", *, whole: bool = False
+) -> Iterator[tuple[Key, object]]:
+    """Yield the hooks of the top and of every environment, each with its key; `whole` the lists."""
     environments = document.get("environments")
     tables: list[tuple[Key, object]] = [(("promote",), document.get("promote"))]
     if isinstance(environments, dict):
-        for name, table in environments.items():
+        for environment, table in environments.items():
             given = table.get("promote") if isinstance(table, dict) else None
-            tables.append((("environments", name, "promote"), given))
+            tables.append((("environments", environment, "promote"), given))
     for key, table in tables:
-        hooks = table.get("verify") if isinstance(table, dict) else None
-        if isinstance(hooks, list):
-            yield from (((*key, "verify", place), hook) for place, hook in enumerate(hooks))
+        found = table.get(name) if isinstance(table, dict) else None
+        if whole and found is not None:
+            yield (*key, name), found
+        elif isinstance(found, list):
+            yield from (((*key, name, place), hook) for place, hook in enumerate(found))
 
 
 def _check(key: Key, root: Path, program: str) -> Iterator[Problem]:

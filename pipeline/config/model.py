@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
 from pipeline.config.bake import BakeSettings, EnvironmentBakeSettings
 from pipeline.config.basis import LIST, KmsKey, Region, Table
-from pipeline.config.promotion import EnvironmentPromoteSettings, PromoteSettings
+from pipeline.config.promote.promotion import EnvironmentPromoteSettings, PromoteSettings
+from pipeline.config.promote.traffic import Pairs, key_of
 from pipeline.config.terraform import EnvironmentTerraformSettings, TerraformSettings
-from pipeline.config.traffic import Pairs, key_of
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.state.release import Size
 from pipeline.core.validation import deployment_values, terraform_values, values

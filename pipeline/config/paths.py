@@ -84,7 +84,8 @@ def _programs(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
     for key, table in _tables(document, "terraform"):
         yield (*key, "program"), table.get("program")
     for key, hook in hooks(document):
-        command = hook.get("command") if isinstance(hook, dict) else None
+        here = isinstance(hook, dict) and hook.get("run", "here") == "here"
+        command = hook.get("command") if here and isinstance(hook, dict) else None
         if isinstance(command, list) and command:
             yield (*key, "command", 0), command[0]
 

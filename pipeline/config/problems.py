@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.config.bake import BakeSettings
 from pipeline.config.model import Settings, tables
-from pipeline.config.promotion import HookSettings
+from pipeline.config.promote.hooks import HookSettings
 from pipeline.config.relations import Problem
 from pipeline.config.source_text import CHECK, show_file
 from pipeline.config.terraform import BackendSettings

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pipeline.config.analysis_relations import check_analysis
 from pipeline.config.traffic_relations import check_traffic
 from pipeline.core.permissions.scope import partition_of
 from pipeline.core.validation import values
@@ -177,7 +178,8 @@ def _check_promotions(document: _Table) -> Iterator[Problem]:
         yield from _check_approval((*key, "promote"), over, base)
         yield from _check_overlap(key, environment, {**base, **over}, sets=over)
         table = _table({"_": environment}, "_")
-        for place, what, remedy in check_traffic(key, table, {**base, **over}, over):
+        found = check_traffic(key, table, {**base, **over}, over)
+        for place, what, remedy in (*found, *check_analysis(key, table, base, over)):
             yield Problem(key=place, what=what, remedy=remedy)
         for names in ("load_balancers", "target_groups"):
             yield from _check_twice((*key, names), _list(_table({"_": environment}, "_"), names))

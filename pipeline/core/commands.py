@@ -86,6 +86,11 @@ def rollback(
     return of_environment("rollback", environment, *_option("--to", to), *flag, *_detach(detach))
 
 
+def drill(environment: str) -> str:
+    """Return the command that proves a rollback."""
+    return of_environment("rollback drill", environment)
+
+
 def promote(
     environment: str,
     image: str = "",
@@ -151,6 +156,11 @@ def lock_show(environment: str) -> str:
 def state_show(environment: str) -> str:
     """Return the command that shows the versions of an environment's document."""
     return of_environment("state show", environment)
+
+
+def state_hooks(environment: str, *flags: str) -> str:
+    """Return the command that shows the hooks that ran once; `ended` or `again` settles them."""
+    return of_environment("state hooks", environment, *(f"--{each}" for each in flags))
 
 
 def state_restore(environment: str, number: int = 0) -> str:

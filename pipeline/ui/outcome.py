@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.deploy.plan import Unchanged
 from pipeline.core.probe.tally import ProbeTotals
-from pipeline.core.state.deployment import Deployment, PhaseRun, Result
+from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Result
 from pipeline.core.state.report import serves, took
 from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
@@ -25,6 +26,7 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
         ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
         ("probe", deployment_text.format_probe(deployment)),
+        ("analysis", deployment_text.format_analysis(deployment)),
         ("phases", phases(deployment.phases)),
         ("adopted", deployment_text.format_adopted(deployment)),
         ("id", one_line(deployment.id)),
@@ -56,8 +58,8 @@ def _failure(deployment: Deployment) -> list[tuple[str, str]]:
     outcome = deployment.outcome
     if outcome is None or outcome.result is Result.PAUSED:
         return []
-    if outcome.result is Result.PROMOTED:
-        return [("evidence", one_line(outcome.evidence))]
+    if outcome.result in {Result.PROMOTED, Result.PROVEN}:
+        return [("evidence", one_line(outcome.evidence)), *_hook_errors(outcome)]
     return [
         ("phase", one_line(outcome.phase)),
         ("reason", one_line(outcome.reason)),
@@ -65,7 +67,13 @@ def _failure(deployment: Deployment) -> list[tuple[str, str]]:
         ("remaining", _remaining(deployment)),
         ("evidence", one_line(outcome.evidence)),
         ("remedy", deployment_text.format_remedy(deployment)),
+        *_hook_errors(outcome),
     ]
+
+
+def _hook_errors(outcome: Outcome) -> list[tuple[str, str]]:
+    """Return the hooks that failed when the outcome was decided."""
+    return [("hook error", one_line(each)) for each in outcome.hook_errors]
 
 
 def _remaining(deployment: Deployment) -> str:
@@ -115,7 +123,9 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "rollback_error": (outcome.rollback_error if outcome else "") or None,
         "evidence": (outcome.evidence if outcome else "") or None,
         "remedy": deployment_text.format_remedy(deployment) or None,
+        "hook_errors": list(outcome.hook_errors) if outcome else [],
         "probe": _probe_document(deployment.probe),
+        "analysis": [_analysis_document(each) for each in deployment.analysis],
         "adopted": deployment_text.adopted_document(deployment_text.left_adopted(deployment)),
         "phases": [
             {"name": run.name, "seconds": round(run.seconds, 3), "failure": run.fault or None}
@@ -132,6 +142,17 @@ def _probe_document(totals: ProbeTotals | None) -> dict[str, Any] | None:
         "failed": totals.failures,
         "not_sent": totals.unsent,
         "file": totals.file or None,
+    }
+
+
+def _analysis_document(analyzed: PhaseAnalysis) -> dict[str, Any]:
+    return {
+        "phase": analyzed.phase,
+        "result": str(analyzed.judgment.result),
+        "comparisons": [
+            {"name": each.name, "result": str(each.result), "reason": each.sentence}
+            for each in analyzed.findings
+        ],
     }
 
 
@@ -173,6 +194,7 @@ def step_summary(deployment: Deployment) -> str:
         ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
         ("probe", deployment_text.format_probe(deployment)),
+        ("analysis", deployment_text.format_analysis(deployment)),
         ("deployment", deployment.id),
         ("adopted", deployment_text.format_adopted(deployment)),
         *_commands(deployment),

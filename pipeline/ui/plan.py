@@ -11,8 +11,11 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.core.deploy.phase import Fleet
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.deploy.signals.probe import url_in
+from pipeline.core.hooks.hook import NEVER_DECIDES, Hook, Runs
+from pipeline.core.hooks.points import points_of
 from pipeline.core.pausing.pause import Approval
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.inputs import InputChange, is_digest
@@ -49,8 +52,8 @@ def _table(preview: PlanPreview) -> list[str]:
     rows += [
         (
             phase.name,
-            _names(phase.want.serving),
-            _names(phase.want.detached),
+            _serving(phase.want),
+            _names(phase.want.all - phase.want.with_traffic),
             phase.gate.describe(preview.policy),
             format_duration(preview.policy.limit(phase.name)),
             phase.on_failure,
@@ -58,6 +61,14 @@ def _table(preview: PlanPreview) -> list[str]:
         for phase in preview.phases
     ]
     return table(rows)
+
+
+def _serving(fleet: Fleet) -> str:
+    """Return the releases that get requests; with their shares, if there are two of a pair."""
+    names = sorted(fleet.with_traffic)
+    if not fleet.shares or len(names) == 1:
+        return _names(fleet.with_traffic)
+    return " ".join(f"{name} {fleet.shares[name]} %" for name in names)
 
 
 def _names(releases: frozenset[str]) -> str:
@@ -83,19 +94,52 @@ def _workers(preview: PlanPreview, width: int) -> list[str]:
     return [f"{'workers':<10} {wrapped('; '.join(texts), width, 11)}"]
 
 
-def _policy(preview: PlanPreview, width: int) -> list[str]:
-    policy = preview.policy
-    hooks = [
-        f"{one_line(shlex.join(hook.command))} (limit {format_duration(hook.timeout)})"
-        for hook in policy.verify
+def due_hooks(preview: PlanPreview) -> list[Hook]:
+    """Return the hooks whose points are in the phases of a deployment, or on its way back."""
+    names = [phase.name for phase in preview.phases]
+    points = NEVER_DECIDES.union(*points_of(names))
+    goes_back = preview.deployment.kind is Kind.ROLLBACK
+    return [
+        hook for hook in preview.policy.hooks if hook.at in points and not (hook.once and goes_back)
     ]
+
+
+def once_note(preview: PlanPreview) -> str:
+    """Return the hooks after which the way back does not undo everything, empty for none."""
+    once = [str(hook) for hook in due_hooks(preview) if hook.once]
+    return f"no way back past the {one_line(', the '.join(once))}" if once else ""
+
+
+def _policy(preview: PlanPreview, width: int) -> list[str]:
+    once = once_note(preview)
     rows = (
-        ("hooks", "; ".join(hooks)),
-        ("alarms", one_line(", ".join(policy.alarms))),
+        ("hooks", "; ".join(map(_hook, due_hooks(preview)))),
+        ("once", once and f"{once}: a rollback moves the traffic, and does not undo the program"),
+        ("alarms", one_line(", ".join(preview.policy.alarms))),
         ("probe", _probe(preview)),
+        ("rollback", preview.quick),
+        ("analysis", _analysis(preview)),
         ("pauses", _pauses(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
+
+
+def _hook(hook: Hook) -> str:
+    where = f", on {hook.on}" if hook.run is Runs.INSTANCE else ""
+    limit = format_duration(hook.timeout)
+    return f"{hook.at} {one_line(shlex.join(hook.command))} (limit {limit}{where})"
+
+
+def _hook_document(hook: Hook) -> dict[str, Any]:
+    on_instance = hook.run is Runs.INSTANCE
+    return {
+        "at": str(hook.at),
+        "command": list(hook.command),
+        "run": str(hook.run),
+        "on": str(hook.on) if on_instance else None,
+        "once": hook.once,
+        "limit": hook.timeout,
+    }
 
 
 def _pauses(preview: PlanPreview) -> str:
@@ -113,13 +157,22 @@ def _pauses(preview: PlanPreview) -> str:
 def _probe(preview: PlanPreview) -> str:
     """Return what the probe requests, and from when on."""
     probe, deployment = preview.policy.probe, preview.deployment
-    if probe is None:
+    if probe is None or deployment.kind is Kind.DRILL:
         return ""
     phases = (each.name for each in preview.phases if url_in(each, deployment, probe))
     begins = f"from {next(phases, 'the end')}"
     if deployment.kind is Kind.ROLLBACK:
         begins = "only counted, because this is a rollback"
     return one_line(f"{probe.describe()}; {begins}")
+
+
+def _analysis(preview: PlanPreview) -> str:
+    """Return what is compared, and in which phases."""
+    analysis = preview.policy.analysis
+    if analysis is None or preview.deployment.kind is Kind.ROLLBACK:
+        return ""
+    names = [each.name for each in preview.phases if preview.policy.pause(each.name)]
+    return one_line(f"in {', '.join(names)}: {analysis.describe()}") if names else ""
 
 
 def _inputs(changes: Sequence[InputChange], width: int) -> list[str]:
@@ -181,17 +234,21 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         "phases": [
             {
                 "name": phase.name,
-                "serving": sorted(phase.want.serving),
-                "detached": sorted(phase.want.detached),
+                "serving": sorted(phase.want.with_traffic),
+                "detached": sorted(phase.want.all - phase.want.with_traffic),
+                "shares": {name: part for name, part in phase.want.shares.items() if name} or None,
                 "gate": phase.gate.describe(preview.policy),
                 "limit": preview.policy.limit(phase.name),
                 "on_failure": phase.on_failure,
             }
             for phase in preview.phases
         ],
+        "hooks": [_hook_document(hook) for hook in due_hooks(preview)],
         "inputs": inputs_document(preview.inputs),
         "detach": [each.name for each in deployment.detach],
+        "quick": preview.quick or None,
         "probe": preview.policy.probe.url if preview.policy.probe else None,
+        "analysis": _analysis(preview) or None,
         "worker": deployment.worker,
         "overlap": preview.policy.overlap,
         "pause_before": list(deployment.pause_before),

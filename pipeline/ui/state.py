@@ -1,12 +1,14 @@
-"""Render the versions of an environment's document and of its Terraform providers."""
+"""Render the versions of an environment's document, of its Terraform providers, and hooks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pipeline.core import commands
+from pipeline.core.hooks.hook import OnceRun
 from pipeline.core.state.document_versions import DocumentVersion, DocumentVersions, Restoration
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.rebuilding import Rebuilding
@@ -247,4 +249,54 @@ def upgrade_document(environment: str, upgrade: ProviderUpgrade) -> dict[str, An
             for name, before, after in upgrade.changes
         ],
         "plan": upgrade.plan.summary,
+    }
+
+
+def once_text(environment: str, runs: Sequence[OnceRun]) -> str:
+    """Return a line for each hook that ran once, and what to do about an unknown end."""
+    if not runs:
+        return f"no hook with once has run in {one_line(environment)}"
+    rows = [("IMAGE", "POINT", "COMMAND", "BEGAN", "ENDED", "DEPLOYMENT")]
+    rows += [
+        (
+            one_line(each.image),
+            str(each.at),
+            one_line(shlex.join(each.command)),
+            each.began,
+            _end(each),
+            one_line(each.deployment),
+        )
+        for each in runs
+    ]
+    lines = table(rows)
+    if any(each.is_unknown for each in runs):
+        ended, again = (commands.state_hooks(environment, flag) for flag in ("ended", "again"))
+        lines += ["next: find out whether the program has ended and what it did, then:"]
+        lines += [f"  {ended}  # it did its work", f"  {again}  # run it again"]
+    return "\n".join(lines)
+
+
+def _end(run: OnceRun) -> str:
+    if run.is_unknown:
+        return "unknown"
+    return run.ended if run.is_done else f"{run.ended}, exit code {run.code}"
+
+
+def once_document(environment: str, runs: Sequence[OnceRun]) -> dict[str, Any]:
+    """Return the hooks that ran once, for a program; `code` is null if the end is unknown."""
+    return {
+        "environment": environment,
+        "hooks": [
+            {
+                "ami_id": each.image,
+                "at": str(each.at),
+                "command": list(each.command),
+                "release": each.release,
+                "deployment": each.deployment,
+                "began": each.began,
+                "ended": each.ended or None,
+                "code": each.code,
+            }
+            for each in runs
+        ],
     }

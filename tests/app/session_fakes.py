@@ -73,7 +73,11 @@ class FakeEnvironment:
         self.changed: tuple[InputChange, ...] = ()
         self.is_killed = False
         self.app: Any = SimpleNamespace(
-            settings=SimpleNamespace(app="web", region="us-east-1"),
+            settings=SimpleNamespace(
+                app="web",
+                region="us-east-1",
+                promote_for=lambda _: SimpleNamespace(rollback_window=3),
+            ),
             environ={},
             report=self.report,
             interrupts=Interrupts(),

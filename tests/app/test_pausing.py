@@ -9,18 +9,21 @@ from typing import Any
 import pytest
 
 from pipeline.app.abort import abort
+from pipeline.app.environment import leased
 from pipeline.app.environment.interrupted import Interrupted
 from pipeline.app.environment.paused import require_not_paused
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.housekeeping.destroy import destroy
+from pipeline.app.housekeeping.drill import drill
 from pipeline.app.recover import recover, recover_expired
 from pipeline.app.resume import resume
 from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.errors import RefusedError
 from pipeline.core.pausing.pause import Actor, Approval, Decision, OnTimeout, PausePolicy
-from pipeline.core.state.deployment import Deployment, Result
+from pipeline.core.state.deployment import Delays, Deployment, Policy, Result
 from tests.app.session_fakes import COMMANDS, FakeEnvironment
-from tests.core.deploy.fakes import BLUE, GREEN, POLICY, begin, cloud
+from tests.core.deploy.fakes import BLUE, GREEN, POLICY, a_reconciler, begin, cloud
 from tests.core.deploy.recoveries import is_done, is_put_back, result_of
 
 BOB = Actor(system="GitHub Actions", name="bob")
@@ -29,6 +32,7 @@ BOTH = "to continue: ami-pipeline resume -e staging; to go back: ami-pipeline ab
 OTHERS: dict[str, Callable[[Any], object]] = {
     **{name: each for name, each in COMMANDS.items() if name != "abort"},
     "destroy": lambda app: destroy(app, "staging", lambda _: True, with_traffic=True),
+    "rollback drill": lambda app: drill(app, "staging", lambda _: True),
     "adopt": lambda app: EnvironmentSession.begin(app, "staging", SessionOptions(command="adopt")),
     "state providers --upgrade": lambda app: EnvironmentSession.begin(
         app, "staging", SessionOptions(command="s", interrupted=Interrupted.REFUSE_TO_PLAN)
@@ -248,3 +252,32 @@ def test_a_command_that_changes_nothing_leaves_a_pause_whose_time_is_over(
         with pytest.raises(RefusedError) as raised:
             require_not_paused(reader, environment.fake.document, action)
         assert raised.value.remedy == "ami-pipeline recover -e staging"
+
+
+# --- what the run before knew ---------------------------------------------------------------------
+
+
+def test_the_next_run_waits_for_a_slow_start_and_ignores_the_alarms_that_were_ignored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment = paused(monkeypatch, "soak")
+    fake = environment.fake
+    document = fake.document
+    assert document.deployment
+    muted = replace(document.deployment, muted=("web-5xx",))
+    fake.document = replace(document, deployment=muted)
+    policy = replace(POLICY, alarms=("web-5xx", "web-latency"))
+    monkeypatch.setattr(environment, "policy", policy)
+    monkeypatch.setattr(environment, "read_delays", lambda *_: Delays(slow_start=40.0))
+    given: list[Policy] = []
+
+    def build(_reader: Any, _ledger: Any, _lease: Any, policy: Policy, *_: Any) -> Reconciler:
+        given.append(policy)
+        return a_reconciler(fake, policy)
+
+    monkeypatch.setattr(leased, "build_reconciler", build)
+    monkeypatch.setattr(environment, "alarms", fake)
+    done = resume(environment.app, "staging")
+    is_done(fake, done)
+    assert [each.alarms for each in given] == [("web-latency",)]
+    assert next(run.seconds for run in done.phases if run.name == "soak") >= 40.0

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.app.promote import Prepared, Promotion, given_to
+from pipeline.app.promote import Prepared, Promotion
+from pipeline.app.survey import given_to
 from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.plan_guard import Change, Plan, kind_of
 

@@ -91,6 +91,31 @@ def chosen(
 
 
 @pytest.mark.parametrize(
+    ("number", "quick"),
+    [
+        (0, "r000000 is one of the last 3 releases that served: without soak and observe"),
+        (6, ""),
+    ],
+)
+def test_a_rollback_to_a_release_that_served_lately_does_not_soak(
+    number: int, quick: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = [replace(past(each), inputs={}) for each in (0, 9, 8, 6)]
+    environment = settled(monkeypatch, cloud(), *releases)
+    given: list[str] = []
+
+    def promotion(*, quick: str, **_: object) -> SimpleNamespace:
+        given.append(quick)
+        return SimpleNamespace(run=lambda _: None)
+
+    monkeypatch.setattr(promote, "Promotion", promotion)
+    monkeypatch.setattr(bake, "known_images", lambda *_: ())
+    request = replace(REQUEST, to=f"r{number:06}")
+    rollback.roll_back(environment.app, request, never)
+    assert given == [quick]
+
+
+@pytest.mark.parametrize(
     ("gone", "image"), [((), "ami-00000000"), (("ami-00000000",), "ami-00000009")]
 )
 def test_a_rollback_launches_the_newest_image_that_exists(

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.cli.main import run
 from pipeline.core.deploy.plan import Confirm, PlanPreview
+from pipeline.core.hooks.hook import Hook, Point
 from pipeline.core.state.deployment import Deployment, Policy
 from tests.cli.deployments import DONE
 
@@ -41,6 +42,21 @@ def test_a_deployment_begins_only_after_a_yes(
     assert "nothing was changed\npromote now? [y/N]: " in shown.err
     document = json.loads(shown.out)
     assert document["outcome"] == "promoted" if not code else document["error"]["exit_code"] == 130
+
+
+def test_the_prompt_names_a_hook_past_which_no_way_leads_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    once = Hook(at=Point.AFTER, command=("./migrate",), timeout=30.0, once=True)
+    preview = replace(PREVIEW, policy=Policy(hooks=(once,)))
+    monkeypatch.setattr(
+        "pipeline.app.promote.promote",
+        lambda _app, _request, confirm: DONE if confirm(preview) else preview,
+    )
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert run(["promote", "-e", "staging"]) == 0
+    prompt = "promote now, no way back past the after hook ./migrate? [y/N]: "
+    assert prompt in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["promote", "rollback"])

@@ -20,7 +20,7 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.reconciler import state_lock
 from pipeline.cli.main import run
 from pipeline.core.errors import LeaseHeldError
-from pipeline.core.state.deployment import Hook
+from pipeline.core.hooks.hook import Hook, Point
 from pipeline.core.state.environment import Environment
 from pipeline.ui.lock import lock_document, lock_text, warning
 from tests.adapters.scripted import ScriptedTerraform
@@ -249,10 +249,10 @@ def test_every_adapter_that_changes_something_is_behind_the_lease(
     taken = EnvironmentLease(reader=reader).take("promote")
     world = LeasedEnvironment(reader=reader, held=taken).reconciler(BEGUN)
     taken.release()
-    deeds: tuple[Callable[[], None], ...] = (
+    deeds: tuple[Callable[[], object], ...] = (
         lambda: world.groups.attach("g", ()),
         lambda: world.resources.adopt(()),
-        lambda: world.hooks.run(Hook(command=("true",), timeout=1.0), {}),
+        lambda: world.hooks.run(Hook(at=Point.AFTER, command=("true",), timeout=1.0), {}, tuple),
     )
     for deed in deeds:
         with pytest.raises(LeaseHeldError, match="it was released"):

@@ -14,8 +14,10 @@ import pytest
 
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.once_runs import OnceRuns
 from pipeline.adapters.terraform.provider_locks import ProviderLocks
 from pipeline.cli.main import run
+from pipeline.core.hooks.hook import OnceRun, Point
 from pipeline.core.state.environment import Environment, Lease
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.terraform.provider_lock import ProviderLock, ProviderUpgrade, new_lock
@@ -276,3 +278,75 @@ def test_an_upgrade_without_a_terminal_needs_yes(
     assert run([*PROVIDERS, "--upgrade"]) == 3
     told = capsys.readouterr().err
     assert "next: ami-pipeline state providers -e staging --upgrade --yes" in told
+
+
+# --- hooks ----------------------------------------------------------------------------------------
+
+HOOKS = ["state", "hooks", "-e", "staging"]
+MIGRATION = OnceRun(
+    image="ami-00000000000000002",
+    at=Point.BEFORE_LAUNCH,
+    command=("./migrate", "a b"),
+    deployment="20261121T120000Z-4f2a",
+    release="r000002",
+    began="2026-11-21T12:00:00+00:00",
+)
+
+
+@pytest.fixture
+def once(documents: Environments) -> OnceRuns:
+    records = OnceRuns(documents.store, "staging")
+    records.begin(MIGRATION)
+    return records
+
+
+def test_a_hook_whose_end_is_unknown_is_listed_with_what_to_do(
+    once: OnceRuns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warmup = replace(MIGRATION, at=Point.AFTER, command=("warm",), began="2026-11-22")
+    once.begin(warmup)
+    once.end(warmup, ended="2026-11-23", code=2)
+    assert run(HOOKS) == 0
+    assert (
+        capsys.readouterr().out
+        == """\
+IMAGE                  POINT          COMMAND          BEGAN                      ENDED           \
+         DEPLOYMENT
+ami-00000000000000002  before-launch  ./migrate 'a b'  2026-11-21T12:00:00+00:00  unknown         \
+         20261121T120000Z-4f2a
+ami-00000000000000002  after          warm             2026-11-22                 2026-11-23, exit\
+ code 2  20261121T120000Z-4f2a
+next: find out whether the program has ended and what it did, then:
+  ami-pipeline state hooks -e staging --ended  # it did its work
+  ami-pipeline state hooks -e staging --again  # run it again
+"""
+    )
+
+
+def test_a_person_says_that_a_hook_ended(
+    once: OnceRuns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--output", "json", *HOOKS, "--ended", "--image", "ami-1"]) == 3
+    assert run(["--output", "json", *HOOKS, "--ended"]) == 0
+    told = json.loads(capsys.readouterr().out.split("\n{")[-1].join(["{", ""]))
+    assert [each["code"] for each in told["hooks"]] == [0]
+    found = once.find(MIGRATION)
+    assert found
+    assert found.is_done
+
+
+def test_a_person_lets_a_hook_run_again(once: OnceRuns, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*HOOKS, "--ended", "--again"]) == 2
+    assert run([*HOOKS, "--again"]) == 0
+    assert capsys.readouterr().out == "no hook with once has run in staging\n"
+    assert once.all() == ()
+    assert run([*HOOKS, "--again"]) == 3
+
+
+def test_a_hook_is_not_settled_while_a_run_holds_the_lease(
+    once: OnceRuns, documents: Environments
+) -> None:
+    expires = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    written(documents, epoch=7, lease=replace(HELD, epoch=7, expires=expires))
+    assert run([*HOOKS, "--ended"]) == 6
+    assert once.all() == (MIGRATION,)

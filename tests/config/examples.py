@@ -63,7 +63,7 @@ retire = "1h"
 [environments.staging.promote]
 soak = "0s"
 keep_previous = "next"
-verify = []
+hooks = []
 [promote]
 soak = "1m"
 deadline = "20m"
@@ -71,9 +71,11 @@ alarms = ["web-5xx", "Späte Antworten"]
 [promote.deadlines]
 launch = "30m"
 retire = "40m"
-[[promote.verify]]
+[[promote.hooks]]
+at = "before-traffic"
 command = ["./smoke.sh", "--fast", ""]
-[[promote.verify]]
+[[promote.hooks]]
+at = "before-traffic"
 command = ["bin/migrate"]
 timeout = "30s"
 [terraform]

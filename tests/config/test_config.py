@@ -14,7 +14,8 @@ from pipeline.cli.config import config
 from pipeline.cli.context import Context
 from pipeline.config import find, keys, load, schema
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.state.deployment import Hook, Policy
+from pipeline.core.hooks.hook import Hook, Point
+from pipeline.core.state.deployment import Policy
 from tests.config.examples import FULL, IN_A_FILE, MINIMAL, PLACES, quoted
 from tests.core.hostile import MEBIBYTE, Field, Hostile
 
@@ -145,8 +146,8 @@ def test_an_environment_overrides_the_promotion(file: Path) -> None:
     file.write_text(FULL)
     settings = load(file)
     hooks = (
-        Hook(command=("./smoke.sh", "--fast", ""), timeout=300),
-        Hook(command=("bin/migrate",), timeout=30),
+        Hook(at=Point.BEFORE_TRAFFIC, command=("./smoke.sh", "--fast", ""), timeout=300),
+        Hook(at=Point.BEFORE_TRAFFIC, command=("bin/migrate",), timeout=30),
     )
     assert settings.promote_for("production").policy == Policy(
         healthy_checks=5,
@@ -155,12 +156,12 @@ def test_an_environment_overrides_the_promotion(file: Path) -> None:
         keep=7200,
         deadline=1200,
         deadlines={"soak": 1260, "observe": 1800, "launch": 1800, "retire": 3600},
-        verify=hooks,
+        hooks=hooks,
         alarms=("web-production-5xx",),
     )
     staging = settings.promote_for("staging").policy
     assert (staging.patience, staging.waits_for_slow_start) == (300, True)
-    assert (staging.soak, staging.keep, staging.verify) == (0, None, ())
+    assert (staging.soak, staging.keep, staging.hooks) == (0, None, ())
     assert staging.alarms == ("web-5xx", "Späte Antworten")
     assert staging.limit("retire") == 2400
     assert (settings.promote.policy.keep, settings.promote.policy.healthy_checks) == (0, 3)
@@ -200,36 +201,36 @@ def test_an_environment_overrides_the_promotion(file: Path) -> None:
             '[promote.deadlines]\nx = "1h"',
             (
                 "pipeline.toml line 6, promote.deadlines.x:\n"
-                "  'x' is not a phase: the phases are launch, verify, attach, step, soak, "
-                "shift, drain, observe, retire, reattach, detach, delete\n"
+                "  'x' is not a phase: the phases are launch, verify, attach, step, batch, "
+                "soak, shift, drain, observe, retire, reattach, detach, delete\n"
                 "next: fix it, then run: ami-pipeline config check"
             ),
         ),
         (
             (
-                '[[promote.verify]]\ncommand = ["a"]\n'
-                "[[promote.verify]]\ncommand = \"./smoke.sh 'a b'\""
+                '[[promote.hooks]]\nat = "before-traffic"\ncommand = ["a"]\n'
+                "[[promote.hooks]]\nat = 'after'\ncommand = \"./smoke.sh 'a b'\""
             ),
             (
-                "pipeline.toml line 8, promote.verify[1].command:\n"
+                "pipeline.toml line 10, promote.hooks[1].command:\n"
                 "  is one string, which no shell parses: "
                 'write a list, ["./smoke.sh", "a b"]\n'
                 "next: fix it, then run: ami-pipeline config check"
             ),
         ),
         (
-            '[[environments.x.promote.verify]]\ntimeout = "1s"',
+            '[[environments.x.promote.hooks]]\nat = "before-traffic"\ntimeout = "1s"',
             (
-                "pipeline.toml line 5, environments.x.promote.verify[0].command:\n  is missing\n"
-                "next: add to [[environments.x.promote.verify]]: "
+                "pipeline.toml line 5, environments.x.promote.hooks[0].command:\n  is missing\n"
+                "next: add to [[environments.x.promote.hooks]]: "
                 'command = ["./smoke.sh", "--fast"]'
             ),
         ),
         (
-            '[[promote.verify]]\ncommand = ["a"]\ntimout = "1s"',
+            '[[promote.hooks]]\nat = "before-traffic"\ncommand = ["a"]\ntimout = "1s"',
             (
-                "pipeline.toml line 7, promote.verify[0].timout:\n  unknown key\n"
-                "next: write promote.verify[0].timeout"
+                "pipeline.toml line 8, promote.hooks[0].timout:\n  unknown key\n"
+                "next: write promote.hooks[0].timeout"
             ),
         ),
         (
@@ -438,16 +439,43 @@ def test_a_name_filter_without_an_owner_is_rejected(file: Path) -> None:
             "environments.x.promote.overlap",
         ),
         ("[promote]\nsoak = 30", "promote.soak"),
+        ("[promote]\npause_before = ['reattach']", "promote.pause_before[0]"),
+        ("[promote]\npause_before = ['drian']", "promote.pause_before[0]"),
+        ("[promote]\npause_for = '30s'", "promote.pause_for"),
+        ("[promote]\napproval = 'me'", "promote.approval"),
+        (
+            "[promote]\napproval = 'another'\non_pause_timeout = 'resume'",
+            "promote.on_pause_timeout",
+        ),
+        (
+            (
+                "[promote]\napproval = 'another'\n"
+                "[environments.x.promote]\non_pause_timeout = 'resume'"
+            ),
+            "environments.x.promote.on_pause_timeout",
+        ),
         ("[promote]\nsoak = '25h'", "promote.soak"),
         ("[promote]\ndeadline = '0s'", "promote.deadline"),
         ("[promote]\nkeep_previous = '169h'", "promote.keep_previous"),
         ("[promote]\nalarms = ['']", "promote.alarms[0]"),
         ("[promote]\nalarms = ['a\\u202eb']".replace("'", '"'), "promote.alarms[0]"),
-        ("[promote]\nverify = ['a']", "promote.verify[0]"),
-        ("[promote]\nverify = [{ command = [] }]", "promote.verify[0].command"),
-        ("[promote]\nverify = [{ command = [''] }]", "promote.verify[0].command"),
-        ("[promote]\nverify = [{ command = ['a', 1] }]", "promote.verify[0].command[1]"),
-        ("[promote]\nverify = [{ command = ['::error::x'] }]", "promote.verify[0].command[0]"),
+        ("[promote]\nhooks = ['a']", "promote.hooks[0]"),
+        (
+            "[promote]\nhooks = [{ at = 'after', command = [] }]",
+            "promote.hooks[0].command",
+        ),
+        (
+            "[promote]\nhooks = [{ at = 'after', command = [''] }]",
+            "promote.hooks[0].command",
+        ),
+        (
+            "[promote]\nhooks = [{ at = 'after', command = ['a', 1] }]",
+            "promote.hooks[0].command[1]",
+        ),
+        (
+            "[promote]\nhooks = [{ at = 'after', command = ['::error::x'] }]",
+            "promote.hooks[0].command[0]",
+        ),
         ("[promote.deadlines]\nsoak = '30s'\n[promote]", "promote.deadlines.soak"),
         (
             "[promote]\nsoak = '1m'\n[promote.deadlines]\nsoak = '1m'",
@@ -686,9 +714,11 @@ def test_the_check_command_names_each_file_that_does_not_exist(file: Path) -> No
 def test_the_check_command_names_each_hook_that_cannot_run(file: Path) -> None:
     write_files(file.parent)
     file.write_text(
-        f"{MINIMAL}inputs = []\n[promote]\nverify = [{{ command = ['./smoke.sh'] }}, "
-        "{ command = ['sh', '-c', 'true'] }, { command = ['no-such-program'] }]\n"
-        "[environments.staging.promote]\nverify = [{ command = ['hooks/a.sh', '--fast'] }]\n"
+        f"{MINIMAL}inputs = []\n[promote]\nhooks = [{{ at = 'after', command = ['./smoke.sh'] }}, "
+        "{ at = 'after', command = ['sh', '-c', 'true'] },"
+        " { at = 'after', command = ['no-such-program'] }]\n"
+        "[environments.staging.promote]\n"
+        "hooks = [{ at = 'after', command = ['hooks/a.sh', '--fast'] }]\n"
     )
     (file.parent / "smoke.sh").chmod(0o644)
     found = CliRunner().invoke(config, ["check"], obj=Context()).exception
@@ -696,15 +726,15 @@ def test_the_check_command_names_each_hook_that_cannot_run(file: Path) -> None:
     here = Path.cwd()
     assert found.what.splitlines() == [
         (
-            f"line 7, promote.verify[0].command[0]: {here}/smoke.sh is not executable; "
+            f"line 7, promote.hooks[0].command[0]: {here}/smoke.sh is not executable; "
             f"chmod +x {here}/smoke.sh"
         ),
         (
-            "line 7, promote.verify[2].command[0]: there is no program no-such-program on PATH; "
+            "line 7, promote.hooks[2].command[0]: there is no program no-such-program on PATH; "
             "install it, or write its path"
         ),
         (
-            f"line 9, environments.staging.promote.verify[0].command[0]: there is no file "
+            f"line 9, environments.staging.promote.hooks[0].command[0]: there is no file "
             f"{here}/hooks/a.sh; create it, or fix the path, "
             "which begins in the folder of pipeline.toml"
         ),

@@ -28,9 +28,11 @@ instance_type = "t3.small"
 [promote]
 soak = "1m"
 alarms = ["common"]
-[[promote.verify]]
+[[promote.hooks]]
+at = "before-traffic"
 command = ["bin/smoke.sh"]
-[[promote.verify]]
+[[promote.hooks]]
+at = "before-traffic"
 command = ["sh", "-c", "true"]
 [terraform]
 module = "modules/release"
@@ -93,7 +95,7 @@ def test_a_path_that_is_read_begins_in_its_own_file_and_a_written_one_in_the_ser
     assert settings.bake.tfvars == "out/ami.auto.tfvars.json"
     assert settings.terraform.module == "../modules/release"
     assert settings.terraform.program == "../bin/tofu"
-    commands = [each.command for each in settings.promote.verify]
+    commands = [each.command for each in settings.promote.hooks]
     assert commands == [("../bin/smoke.sh",), ("sh", "-c", "true")]
     assert settings.root == service
 
@@ -137,7 +139,7 @@ def _failure(service: Path, own: str = OWN, common: str = COMMON) -> str:
                 '  app: is missing; add a line: app = "web"\n'
                 "  line 2, ap: unknown key; write app\n"
                 "  ../common.toml line 4, bake.input: unknown key; write bake.inputs\n"
-                "  ../common.toml line 25, state.url: "
+                "  ../common.toml line 27, state.url: "
             ),
         ),
         (
@@ -145,7 +147,7 @@ def _failure(service: Path, own: str = OWN, common: str = COMMON) -> str:
             COMMON.replace('"packer/app.pkr.hcl"', '"../packer/app.pkr.hcl"'),
             "../common.toml line 3, bake.template:\n  leaves the repository\n",
         ),
-        (OWN, COMMON + "]", "../common.toml line 26:\n  is not TOML: "),
+        (OWN, COMMON + "]", "../common.toml line 28:\n  is not TOML: "),
         (
             OWN,
             'extends = "base.toml"\n' + COMMON,
@@ -213,7 +215,7 @@ def test_each_value_is_shown_with_its_origin(
         'terraform.inputs.tags = { Team = "orders" }  # pipeline.toml:12',
         'environments.staging.instance_type = "t3.small"  # ../common.toml:11',
         "environments.staging.max_size = 1  # default",
-        'state.url = "s3://states/orders"  # ../common.toml:25',
+        'state.url = "s3://states/orders"  # ../common.toml:27',
     ):
         assert line in shown.splitlines()
 

@@ -46,7 +46,9 @@ def test_a_network_that_is_down_for_five_seconds_ends_no_deployment(
     with worker.case_runner(KIND, STORE) as found:
         environment = found.environment
         words = OwnCalls(environment=environment).prepare(PROMOTE)
-        environment.configure(keep_previous="next", verify=[{"command": ["sleep", "1"]}])
+        environment.configure(
+            keep_previous="next", hooks=[{"at": "before-traffic", "command": ["sleep", "1"]}]
+        )
         record = RunRecord.start(environment)
         running = environment.begin(*words)
         assert environment.reaches(phase)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.deploy.hook_runner import hook_facts
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.deploy.selection.release import hook_facts
+from pipeline.core.hooks.hook import DEFAULT_ON, NEVER_DECIDES, Hook, Point
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
 from pipeline.core.state.report import outputs
 from pipeline.core.validation.phases import PHASES
@@ -55,7 +56,16 @@ def test_every_phase_may_have_a_deadline_and_the_reference_names_it() -> None:
 
 def test_every_variable_of_a_hook_is_documented_and_no_other() -> None:
     documented = set(re.findall(r"^\| `(AMI_PIPELINE_\w+)` ", PROMOTE, re.MULTILINE))
-    assert documented == hook_facts(SOME, PLACE, "web-staging-r000002", ()).keys()
+    hook = Hook(at=Point.AFTER, command=("a",), timeout=1.0)
+    assert documented == hook_facts(hook, SOME, PLACE, "web-staging-r000002", ()).keys()
+
+
+def test_the_table_of_hooks_has_every_point_with_its_release() -> None:
+    table = PROMOTE.partition("| `at` | when")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table]
+    assert {row[0]: row[2] for row in rows} == {str(at): str(DEFAULT_ON[at]) for at in Point}
+    shown = {row[0] for row in rows if row[3].startswith("it is shown")}
+    assert shown == {str(each) for each in NEVER_DECIDES}
 
 
 def test_every_output_for_a_ci_system_is_documented() -> None:
@@ -64,7 +74,17 @@ def test_every_output_for_a_ci_system_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["promote", "rollback", "rebuild", "resume", "recover", "abort", "destroy"]
+    "command",
+    [
+        "promote",
+        "rollback",
+        "rollback drill",
+        "rebuild",
+        "resume",
+        "recover",
+        "abort",
+        "destroy",
+    ],
 )
 def test_the_exit_codes_of_every_deploying_command_are_documented(command: str) -> None:
     assert len(re.findall(rf"^\| `{command}` \|", EXIT_CODES, re.MULTILINE)) == 1

@@ -194,9 +194,10 @@ def test_every_call_of_the_adapters_is_among_the_documented_permissions() -> Non
     source = "\n".join(path.read_text() for path in files)
     verbs = "describe|create|delete|deregister|terminate|attach|detach|update|modify|list_images_in"
     verbs = rf"(?:{verbs})_\w+"
-    got = r"get_(?:object|console_output|service_quota|caller_identity)"
+    got = r"get_(?:object|metric_data|console_output|service_quota|caller_identity)"
     got += r"|get_bucket_versioning|get_bucket_encryption|get_public_access_block"
     others = rf"{got}|put_object|list_object(?:s_v2|_versions)"
+    others += "|send_command|get_command_invocation|cancel_command"
     others += "|list_role_policies|remove_role_from_instance_profile"
     made = set(re.findall(rf"(?:\.|paginator\(\")({verbs}|{others})", source))
     # The actions that allow calls of another name (S3 User Guide).

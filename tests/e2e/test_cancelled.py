@@ -37,8 +37,8 @@ from tests.standin.install import installed
 TRACKING = "RUNNER_TRACKING_ID"
 DURABLE = 0.5
 """Seconds after the first signal that reaches the tool until its state may be read."""
-HOOK = {"command": ["sleep", "300"], "timeout": "10h"}
-APPLYING, VERIFYING = "terraform: creating aws_autoscaling_group", "verify hook: sleep"
+HOOK = {"at": "before-traffic", "command": ["sleep", "300"], "timeout": "10h"}
+APPLYING, VERIFYING = "terraform: creating aws_autoscaling_group", "before-traffic hook sleep"
 pytestmark = pytest.mark.timeout(LONGEST)
 
 
@@ -206,7 +206,7 @@ def rare(*values: object) -> Any:
 def test_a_cancelled_promotion_leaves_no_process_and_the_next_command_finishes_it(
     site: Site, cancel: Callable[[Step, Callable[[], None]], None], exec_: bool, moment: str
 ) -> None:
-    site.configure(verify=[HOOK])
+    site.configure(hooks=[HOOK])
     # Terraform does not react to a signal before AWS has responded.
     slow = {"service": "autoscaling", "action": "CreateAutoScalingGroup", "kind": "delay"}
     site.testbed.cloud.fault(**slow, seconds=2, times=1)

@@ -39,7 +39,7 @@ def served(address):
 for address in os.environ["AMI_PIPELINE_ADDRESSES"].split():
     print(address, served(address))
 """
-SMOKE = {"command": ["python3", "smoke.py"], "timeout": "1m"}
+SMOKE = {"at": "before-traffic", "command": ["python3", "smoke.py"], "timeout": "1m"}
 REFUSED, LEASE_HELD = 3, 6
 CREATING_GROUP = "terraform: creating aws_autoscaling_group"
 
@@ -62,7 +62,7 @@ class Concurrent(Deployed):
 
 @pytest.fixture(scope="module")
 def site(testbed: CloudTestbed) -> Site:
-    made = testbed.site("staging", "stack", verify=[SMOKE])
+    made = testbed.site("staging", "stack", hooks=[SMOKE])
     (made.project.folder / "smoke.py").write_text(HOOK)
     return made
 
@@ -146,10 +146,10 @@ def test_a_promotion_moves_the_traffic_and_others_do_not_wait_for_its_lease(
 def test_a_group_that_never_becomes_healthy_is_rolled_back(serving: Site) -> None:
     before, group = serving.declared_state(), serving.group(serving.next_release)
     serving.testbed.cloud.client.set_behavior("never-healthy", group=group)
-    serving.configure(verify=[SMOKE], deadlines={"attach": "3m"})  # three seconds here
+    serving.configure(hooks=[SMOKE], deadlines={"attach": "3m"})  # three seconds here
     with serving.under_load():
         result = serving.promote(*other(serving))
-    serving.configure(verify=[SMOKE])
+    serving.configure(hooks=[SMOKE])
     assert result.code == 4, result.err
     document = result.document
     assert (document["outcome"], document["phase"]) == ("rolled back", "attach")

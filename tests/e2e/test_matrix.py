@@ -30,7 +30,7 @@ from tests.e2e.site import LONGEST
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
-HOOK = {"command": ["sleep", "5"], "timeout": "1m"}
+HOOK = {"at": "before-traffic", "command": ["sleep", "5"], "timeout": "1m"}
 
 # --- success --------------------------------------------------------------------------------------
 
@@ -222,7 +222,15 @@ def test_green_that_answers_500_despite_passing_checks_is_promoted_without_an_al
 
 def test_a_hook_that_fails_keeps_green_detached(case: Case) -> None:
     green = case.site.group(case.green)
-    case.configure(verify=[{"command": ["sh", "-c", "echo no good; exit 7"], "timeout": "1m"}])
+    case.configure(
+        hooks=[
+            {
+                "at": "before-traffic",
+                "command": ["sh", "-c", "echo no good; exit 7"],
+                "timeout": "1m",
+            }
+        ]
+    )
     result = case.promote()
     case.assert_rolled_back(result, "verify", "exit code 7\n| no good")
     kept = case.site.project.folder / ".ami-pipeline/deployments" / result.document["id"]
@@ -233,7 +241,7 @@ def test_a_hook_that_fails_keeps_green_detached(case: Case) -> None:
 
 @pytest.mark.rare
 def test_a_hook_that_never_ends_keeps_green_detached(case: Case) -> None:
-    case.configure(verify=[{"command": ["sleep", "600"], "timeout": "1s"}])
+    case.configure(hooks=[{"at": "before-traffic", "command": ["sleep", "600"], "timeout": "1s"}])
     case.assert_rolled_back(case.promote(), "verify", "did not end within 1s")
 
 
@@ -268,7 +276,7 @@ def set_alarm(case: Case, state: str) -> None:
     [
         rare("terraform: creating aws_launch_template", {"launch"}),
         ("terraform: creating aws_autoscaling_group", {"launch"}),
-        rare("verify hook: sleep", {"verify"}),
+        rare("before-traffic hook sleep", {"verify"}),
         ("attach: started", {"attach"}),
         rare("soak: started", {"soak"}),
         rare("drain: started", {"drain", "observe"}),
@@ -277,7 +285,7 @@ def set_alarm(case: Case, state: str) -> None:
 )
 def test_an_interrupt_rolls_everything_back(case: Case, text: str, phases: set[str]) -> None:
     past = text.startswith(("drain", "observe"))
-    hooks = {"verify": [HOOK]} if text.startswith("verify") else {}
+    hooks = {"hooks": [HOOK]} if text.startswith("verify") else {}
     case.configure(**{**LONG, **({"soak": "1s"} if past else {})}, **hooks)
     result = case.promote(text, lambda running: running.signal(signal.SIGINT))
     assert result.document["phase"] in phases
@@ -344,7 +352,7 @@ def test_a_first_green_that_never_becomes_healthy_leaves_nothing(first: Case) ->
 
 @pytest.mark.rare
 def test_a_first_green_whose_hook_fails_leaves_nothing(first: Case) -> None:
-    first.configure(verify=[{"command": ["false"], "timeout": "1m"}])
+    first.configure(hooks=[{"at": "before-traffic", "command": ["false"], "timeout": "1m"}])
     first.assert_rolled_back(first.promote_unloaded(), "verify", "exit code 1")
 
 

@@ -151,7 +151,7 @@ def test_a_load_balancer_that_does_not_respond_for_a_while_is_waited_for(case: C
 
 
 def test_a_rollback_of_a_promotion_succeeds_with_three_calls_in_ten_throttled(case: Case) -> None:
-    case.configure(verify=[{"command": ["false"], "timeout": "1m"}])
+    case.configure(hooks=[{"at": "before-traffic", "command": ["false"], "timeout": "1m"}])
     case.fault(kind="throttle", seed=6, **MANY)
     result = case.promote()
     case.cloud.clear_faults()

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.images import installed_images
 from tests.e2e.pairs import Pair
 from tests.e2e.site import LONGEST, Site, wait_for_exit
+from tests.running_cloud import eventually
 from tools.load import Result, load
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def test_a_canary_by_weight_gets_its_share_in_each_step(
     assert result.code == 0, result.err
     assert running.failures[:3] == []
     assert [name for name in seen if name.startswith("step")] == ["step-1", "step-2"]
-    assert pair_of(site).weights(site.testbed.cloud) == [0, 100]
+    assert pair_of(site).weights(site.testbed.cloud) == [100, 0]
 
 
 def phases_of(progress: str) -> list[str]:
@@ -172,3 +174,82 @@ def test_weights_that_a_person_changed_are_refused(make: Callable[..., Site]) ->
     assert result.code == 3, result.err
     assert "its weights changed since the last release" in result.err
     assert "ignore_changes = [default_action]" in result.err
+
+
+SETTINGS: dict[str, tuple[str, dict[str, object]]] = {
+    "flip": ("pair", {"strategy": "flip"}),
+    "weight": ("pair", {"strategy": "canary", "steps": BY_WEIGHT}),
+    "members": ("application", {"strategy": "canary", "steps": BY_MEMBERS}),
+    "batches": ("application", {"strategy": "batches", "min_healthy": 50}),
+}
+STRATEGIES = pytest.mark.parametrize("strategy", list(SETTINGS))
+BREAK = r"""
+sed -i -e 's|parts.path == "/slow"|False|' -e 's/self._answer(404/self._answer(500/' \
+    "${ROOT:-}/opt/web/server.py"
+"""
+"""The application then answers 500 to /slow, and is healthy."""
+
+
+@STRATEGIES
+def test_a_green_that_is_never_healthy_takes_nothing_from_the_old_release(
+    strategy: str, make: Callable[..., Site]
+) -> None:
+    kind, settings = SETTINGS[strategy]
+    site = make(f"unhealthy-{strategy}", kind, **{**settings, "deadline": "3m"})
+    cloud = site.testbed.cloud.client
+    cloud.set_behavior("never-healthy", group=site.group("r000002"))
+    with loaded(site) as running:
+        result = site.promote("--image", site.testbed.new)
+    cloud.clear_behaviors()
+    assert result.code == 4, result.err
+    assert running.failures[:3] == []
+    assert versions(running.results).keys() == {"1.0.0"}
+    assert site.state().groups == {"r000001"}
+
+
+@STRATEGIES
+def test_a_failing_probe_goes_back(strategy: str, make: Callable[..., Site]) -> None:
+    kind, settings = SETTINGS[strategy]
+    site = make(f"probed-{strategy}", kind, **settings)
+    probe = {"url": f"{site.balancers[0].url}/slow?seconds=0", "rate": 50}
+    site.configure(**{"keep_previous": "none", **settings, "observe": "1m", "probe": probe})
+    (broken,) = installed_images(site.testbed.cloud, ["3.0.0"], BREAK)
+    with loaded(site) as running:
+        result = site.promote("--image", broken)
+    assert result.code == 4, result.err
+    assert "HTTP 500" in result.document["reason"]
+    assert running.failures[:3] == []
+    assert site.state().groups == {"r000001"}
+
+
+def test_batches_never_have_less_than_the_healthy_share(make: Callable[..., Site]) -> None:
+    site = make("batches", "application", strategy="batches", min_healthy=50)
+    name = site.group("r000001")
+    scaling = site.testbed.cloud.aws("autoscaling")
+    scaling.update_auto_scaling_group(AutoScalingGroupName=name, DesiredCapacity=4, MaxSize=4)
+    eventually(lambda: len(site.members("r000001")) == 4, within=30)
+    with loaded(site) as running:
+        result = site.promote("--image", site.testbed.new)
+    assert result.code == 0, result.err
+    assert running.failures[:3] == []
+    assert "batch-2: started" in result.err
+    assert len(site.members("r000002")) == 4
+    assert site.state().groups == {"r000002"}
+
+
+@pytest.mark.parametrize("kind", ["pair", "pair-network"])
+def test_weights_are_within_two_points_over_5000_requests(
+    kind: str, make: Callable[..., Site]
+) -> None:
+    steps = [{"weight": 25, "for": "40m"}]
+    site = make(f"share-{kind}", kind, strategy="canary", steps=steps)
+    process = site.begin("promote", "step-1: started", "--yes", "--image", site.testbed.new)
+    time.sleep(2)
+    keep = kind != "pair-network"
+    with load(f"{site.balancers[0].url}/", RATE, versions=True, keep_alive=keep) as running:
+        eventually(lambda: len(running.results) >= 5000, within=120)
+    process.send_signal(signal.SIGINT)
+    result = wait_for_exit(process)
+    assert result.code == 130, result.err
+    counted = versions(running.results[:5000])
+    assert abs(counted["2.0.0"] / 5000 - 0.25) < 0.02, counted

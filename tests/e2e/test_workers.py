@@ -118,7 +118,7 @@ def all_jobs_ended(console: str) -> bool:
 def site(testbed: CloudTestbed) -> Site:
     made = testbed.site("jobs", keep_previous="next")
     made.inputs = {"user_data": WORKER, "lifecycle_hooks": [HOOK]}
-    made.configure(keep_previous="next", verify=[])
+    made.configure(keep_previous="next", hooks=[])
     return made
 
 

@@ -120,7 +120,9 @@ def test_workers_of_a_release_that_never_serves_take_jobs_with_the_recipe(
 
 def refuse_before_attaching(site: Site, image: str, worker: str) -> None:
     """Promote an image with a worker; a hook refuses it before it is attached."""
-    site.configure(deadlines={"attach": "3m"}, verify=[{"command": ["false"]}])
+    site.configure(
+        deadlines={"attach": "3m"}, hooks=[{"at": "before-traffic", "command": ["false"]}]
+    )
     with_worker(site, worker)
     result = site.promote("--image", image)
     assert result.code == ROLLED_BACK, result.err

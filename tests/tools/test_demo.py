@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load as load_configuration
-from pipeline.core.state.deployment import Hook
+from pipeline.core.hooks.hook import Hook, Point
 from tools.demo import killed, project
 from tools.demo.shell import Shell
 from tools.demo.steps import DemoError, Record, Step
@@ -182,7 +182,9 @@ def test_the_project_sets_sizes_hook_deadline_and_program(tmp_path: Path) -> Non
     staging, policy = settings.environment("staging"), settings.promote_for("staging").policy
     assert (staging.size.desired, staging.target_groups) == (2, ("web-staging",))
     assert (policy.keep, policy.limit("attach")) == (None, 180.0)
-    assert policy.verify == (Hook(command=("python3", "smoke.py"), timeout=300.0),)
+    assert policy.hooks == (
+        Hook(at=Point.BEFORE_TRAFFIC, command=("python3", "smoke.py"), timeout=300.0),
+    )
     assert settings.terraform_for("staging").inputs["health_check_grace_period"] == 1200
     assert settings.terraform_for("staging").program == "tofu"
 

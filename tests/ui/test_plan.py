@@ -7,11 +7,13 @@ from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.health.observation import Balancer
+from pipeline.core.hooks.hook import Hook, Point, Runs
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.state.deployment import Delays, Hook, Policy
+from pipeline.core.state.deployment import Delays, Kind, Policy
 from pipeline.core.state.inputs import InputChange
+from pipeline.core.state.strategy import Step
 from pipeline.core.terraform.plan_guard import Change, Plan
-from pipeline.ui.plan import plan_document, plan_text
+from pipeline.ui.plan import due_hooks, once_note, plan_document, plan_text
 from pipeline.ui.results import as_json
 from tests.ui.status_examples import a_deployment
 
@@ -19,7 +21,7 @@ POLICY = Policy(
     soak=60.0,
     observe=600.0,
     deadlines={"launch": 300.0},
-    verify=(Hook(command=("tools/check", "--url", "a b"), timeout=30.0),),
+    hooks=(Hook(at=Point.BEFORE_TRAFFIC, command=("tools/check", "--url", "a b"), timeout=30.0),),
     alarms=("web-5xx", "web-latency"),
 )
 PLAN = Plan(
@@ -54,14 +56,14 @@ production: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
 
 PHASE    SERVING          DETACHED         GATE                              LIMIT  ON FAILURE
 launch   r000123          r000122 r000124  all of r000124 InService          5m     roll back
-verify   r000123          r000122 r000124  verify hooks pass for r000124     15m    roll back
+verify   r000123          r000122 r000124  hooks pass for r000124            15m    roll back
 attach   r000123 r000124  r000122          r000124 healthy 3 times in a row  15m    roll back
 soak     r000123 r000124  r000122          r000124 healthy for 1m            15m    roll back
 drain    r000124          r000122 r000123  r000123 drained                   15m    roll back
 observe  r000124          r000122 r000123  r000124 healthy for 10m           15m    roll back
 retire   r000124          r000123          r000122 deleted                   15m    hold
 
-hooks      tools/check --url 'a b' (limit 30s)
+hooks      before-traffic tools/check --url 'a b' (limit 30s)
 alarms     web-5xx, web-latency
 preflight  1 finding
   load balancer web-elb: has no listener
@@ -76,7 +78,7 @@ production: promote r000124 (1.4.0, ami-00000000000000124) while no managed rele
 
 PHASE   SERVING  DETACHED  GATE                              LIMIT  ON FAILURE
 launch  -        r000124   all of r000124 InService          15m    roll back
-verify  -        r000124   no verify hooks                   15m    roll back
+verify  -        r000124   no hooks                          15m    roll back
 attach  r000124  -         r000124 healthy 3 times in a row  15m    roll back
 soak    r000124  -         r000124 healthy for 0s            15m    roll back
 retire  r000124  -         nothing to delete                 15m    hold
@@ -120,6 +122,7 @@ def test_the_document_of_a_plan() -> None:
         "name": "attach",
         "serving": ["r000123", "r000124"],
         "detached": ["r000122"],
+        "shares": None,
         "gate": "r000124 healthy 3 times in a row",
         "limit": 900.0,
         "on_failure": "roll back",
@@ -185,7 +188,7 @@ production: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
 
 PHASE    RUNNING          STOPPED  GATE                              LIMIT  ON FAILURE
 launch   r000123 r000124  -        r000124 healthy 3 times in a row  15m    roll back
-verify   r000123 r000124  -        no verify hooks                   15m    roll back
+verify   r000123 r000124  -        no hooks                          15m    roll back
 soak     r000123 r000124  -        r000124 healthy for 0s            15m    roll back
 drain    r000124          r000123  r000123 stopped, hook up to 30m   32m    roll back
 observe  r000124          r000123  r000124 healthy for 0s            15m    roll back
@@ -198,7 +201,7 @@ GAP = """\
 PHASE    RUNNING  STOPPED          GATE                              LIMIT  ON FAILURE
 drain    -        r000123 r000124  r000123 stopped                   15m    roll back
 launch   r000124  r000123          r000124 healthy 3 times in a row  15m    roll back
-verify   r000124  r000123          no verify hooks                   15m    roll back
+verify   r000124  r000123          no hooks                          15m    roll back
 observe  r000124  r000123          r000124 healthy for 0s            15m    roll back
 retire   r000124  -                r000123 deleted                   15m    hold
 
@@ -219,3 +222,57 @@ def test_the_plan_of_workers_shows_what_runs_and_the_time_without_workers() -> N
     preview = PlanPreview(deployment=deployment, phases=phases, policy=Policy(overlap=False))
     assert GAP in plan_text(preview)
     assert plan_document(preview)["overlap"] is False
+
+
+def test_the_plan_says_why_a_rollback_does_not_soak() -> None:
+    why = "r000123 is one of the last 3 releases that served: without soak and observe"
+    assert f"\nrollback   {why}\n" in plan_text(replace(PREVIEW, quick=why))
+    assert plan_document(replace(PREVIEW, quick=why))["quick"] == why
+    assert plan_document(PREVIEW)["quick"] is None
+
+
+def test_the_plan_says_past_which_hook_no_way_leads_back() -> None:
+    once = Hook(at=Point.BEFORE_LAUNCH, command=("./migrate",), timeout=30.0, once=True)
+    warm = Hook(at=Point.AFTER_DRAIN, command=("/opt/w",), timeout=5.0, run=Runs.INSTANCE)
+    preview = replace(PREVIEW, policy=Policy(hooks=(once, warm)))
+    text = plan_text(preview, 100)
+    assert (
+        """\
+hooks      before-launch ./migrate (limit 30s); after-drain /opt/w (limit 5s, on green)
+once       no way back past the before-launch hook ./migrate: a rollback moves the traffic, and does
+           not undo the program
+"""
+        in text
+    )
+    assert once_note(preview) == "no way back past the before-launch hook ./migrate"
+    first, second = plan_document(preview)["hooks"]
+    assert (first["once"], first["on"], second["on"]) == (True, None, "green")
+
+
+def test_the_plan_of_a_rollback_to_a_warm_group_has_the_hooks_of_the_way_back_only() -> None:
+    hooks = tuple(
+        Hook(at=at, command=("a",), timeout=1.0, once=at is Point.AFTER_LAUNCH) for at in Point
+    )
+    fleet = Fleet(serving=frozenset({"r000124"}), detached=frozenset({"r000123"}))
+    phases = rollback("r000123", "r000124", fleet)
+    preview = replace(PREVIEW, phases=phases, policy=Policy(hooks=hooks))
+    assert [hook.at for hook in due_hooks(preview)] == ["after", "on-failure", "on-rollback"]
+    back = replace(PREVIEW.deployment, kind=Kind.ROLLBACK)
+    cold = replace(preview, deployment=back, phases=promotion("r000124", "r000125"))
+    assert Point.AFTER_LAUNCH not in {hook.at for hook in due_hooks(cold)}
+    assert once_note(preview) == ""
+
+
+def test_the_plan_of_a_canary_has_the_share_of_each_release() -> None:
+    steps = (Step(seconds=300, weight=5),)
+    phases = promotion("r000123", "r000124", how=Manner(pairs=True, steps=steps))
+    policy = replace(PREVIEW.policy, steps=steps)
+    preview = replace(PREVIEW, phases=phases, policy=policy)
+    rows = [line.split() for line in plan_text(preview).splitlines()]
+    found = {row[0]: " ".join(row[1:7]) for row in rows if row}
+    assert found["attach"].startswith("r000123 r000124 r000124 healthy")
+    assert found["step-1"] == "r000123 95 % r000124 5 %"
+    assert found["observe"].startswith("r000124 r000123 r000124 healthy")
+    shares = {each["name"]: each["shares"] for each in plan_document(preview)["phases"]}
+    assert shares["step-1"] == {"r000124": 5, "r000123": 95}
+    assert shares["launch"] is None

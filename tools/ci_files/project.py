@@ -38,7 +38,7 @@ bucket = "{BUCKET}"
 PROMOTE = f"""health_check_grace_period = 1200
 
 [environments.{ENVIRONMENT}.promote]
-verify = [{{ command = ["sleep", "5"] }}]
+hooks = [{{ at = "before-traffic", command = ["sleep", "5"] }}]
 soak = "1m"
 observe = "1m"
 deadlines.launch = "15m"

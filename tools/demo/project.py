@@ -23,7 +23,7 @@ PROMOTE = """\
 health_check_grace_period = 1200
 
 [environments.staging.promote]
-verify = [{ command = ["python3", "smoke.py"] }]
+hooks = [{ at = "before-traffic", command = ["python3", "smoke.py"] }]
 keep_previous = "next"     # the previous group stays warm: a rollback takes seconds
 deadlines.attach = "3m"    # a group that is not healthy by then is rolled back
 """

@@ -90,7 +90,23 @@ def create_balancer(
                 f"A load balancer with the same name '{name}' exists, but with different settings",
             )
     refuse_zones(backend, given)
-    return original(backend, *arguments, **named)
+    made = original(backend, *arguments, **named)
+    if made.type == "network":
+        rename_network(backend, made)
+    return made
+
+
+def rename_network(backend: Any, balancer: Any) -> None:
+    """Give a network load balancer its ARN: `net/NAME/ID`, and `app/` is an application's.
+
+    Listeners and CloudWatch metrics are named after it (guide, "CloudWatch metrics for your Network
+    Load Balancer"); every ARN of moto is that of an application load balancer.
+    """
+    old = balancer.arn
+    balancer.arn = old.replace(":loadbalancer/app/", ":loadbalancer/net/")
+    backend.load_balancers[balancer.arn] = backend.load_balancers.pop(old)
+    backend.tagging_service.copy_tags(old, balancer.arn)
+    backend.tagging_service.delete_all_tags_for_resource(old)
 
 
 # DeleteLoadBalancer is refused while deletion protection is on (guide, "Deletion protection").

@@ -75,6 +75,10 @@ class Clients:
         """Return the IAM client; the region chooses the partition. Its stubs are not installed."""
         return self._client("iam", region)
 
+    def ssm(self, region: str) -> Any:
+        """Return the Systems Manager client of a region; its type stubs are not installed."""
+        return self._client("ssm", region)
+
     def sts(self, region: str) -> STSClient:
         """Return the STS client of a region."""
         client: STSClient = self._client("sts", region)

@@ -1,1 +1,1 @@
-"""Exchange data with the surroundings of a run: CI outputs, verify hooks, git."""
+"""Exchange data with the surroundings of a run: CI outputs, hooks, git."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pipeline.adapters.aws.retry import checking
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Resources
 from pipeline.core.health.observation import Balancer
-from pipeline.core.state.deployment import Hook
+from pipeline.core.hooks.hook import Hook, HookResult, Runs
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 
@@ -95,12 +95,20 @@ class FencedResources(Resources):
 
 @dataclass(frozen=True, kw_only=True)
 class FencedHooks(Hooks):
-    """The verify hooks, run only with the lease: they may change anything."""
+    """The hooks, run only with the lease: they may change anything.
 
-    hooks: Hooks
+    `here` and `instances` run those of this machine and those of instances.
+    """
+
+    here: Hooks
+    instances: Hooks
     fence: Fence
 
-    def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
+    def run(
+        self, hook: Hook, facts: Mapping[str, str], members: Callable[[], Sequence[str]]
+    ) -> HookResult:
         """Run a hook."""
         self.fence()
-        self.hooks.run(hook, facts)
+        hooks = self.instances if hook.run is Runs.INSTANCE else self.here
+        with checking(self.fence):
+            return hooks.run(hook, facts, members)

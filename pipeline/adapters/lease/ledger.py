@@ -15,9 +15,11 @@ from pipeline.adapters.lease.lease import HeldLease
 from pipeline.adapters.store.base import StaleError, Store
 from pipeline.adapters.store.deployments import Deployments, entry_key, file_key, record_key
 from pipeline.adapters.store.envelope import seal
+from pipeline.adapters.store.once_runs import OnceRuns
 from pipeline.adapters.store.serialization import to_json
 from pipeline.core import commands
 from pipeline.core.errors import RefusedError
+from pipeline.core.hooks.hook import OnceRun
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.journal import Entry
@@ -87,6 +89,23 @@ class StoreLedger:
                 continue
             return
         raise self._contended(key)
+
+    def find_once(self, run: OnceRun) -> OnceRun | None:
+        """Return what is recorded of the same hook and image in this environment."""
+        return self._once.find(run)
+
+    def begin_once(self, run: OnceRun) -> None:
+        """Record that a hook begins; raises LeaseHeldError like `update`."""
+        self._held.confirm()
+        self._once.begin(run)
+
+    def end_once(self, run: OnceRun, code: int) -> None:
+        """Record how a hook ended, with or without the lease."""
+        self._once.end(run, ended=self._now(), code=code)
+
+    @property
+    def _once(self) -> OnceRuns:
+        return OnceRuns(self._store, self.read().environment)
 
     def keep(self, name: str, text: str) -> str:
         """Store a file of the deployment; return its path or URL.

@@ -10,7 +10,9 @@ from enum import Enum
 
 from pipeline.adapters.identity import runner
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.once import unknown_ends
 from pipeline.core import commands
+from pipeline.core.deploy.hook_runner import unknown_end
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import RecoveryPlan, plan_recovery
 from pipeline.core.errors import NeedsAttentionError, RefusedError
@@ -104,6 +106,9 @@ def run_rest(
     """
     dead = leased.document().deployment or begun
     _report(leased, f"{_name(dead)} {_stopped(dead)}: {describe_direction(rest, begun)}")
+    for each in unknown_ends(leased.reader, dead.image):
+        known = unknown_end(each, dead.environment)
+        _report(leased, f"{known.where} {known.what}; {known.remedy}")
     if rest.undecided:
         reconciler.ledger.update(lambda current: current.reverted(begun))
     if rest.lost:
@@ -123,6 +128,8 @@ def describe_direction(rest: RecoveryPlan, dead: Deployment) -> str:
         return f"{dead.green} is unhealthy: rolling back to {dead.blue}"
     if dead.kind in {Kind.ABORT, Kind.DESTROY, Kind.RETIRE}:
         return "continuing to delete groups"
+    if dead.kind is Kind.DRILL:
+        return f"ending the drill of {dead.green}"
     if rest.success is Result.PROMOTED:
         return f"continuing with {dead.green}"
     return f"rolling back to {dead.blue}" if dead.blue else f"deleting {dead.green}"

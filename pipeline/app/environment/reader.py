@@ -39,6 +39,7 @@ from pipeline.core.state.rollback import ImageStates
 if TYPE_CHECKING:
     from pipeline.adapters.aws.alarms import CloudWatchAlarms
     from pipeline.adapters.aws.groups import Groups
+    from pipeline.adapters.aws.metrics import CloudWatchMetrics
     from pipeline.adapters.terraform.terraform import Terraform
 
 
@@ -293,6 +294,14 @@ class EnvironmentReader:
         from pipeline.adapters.aws.alarms import CloudWatchAlarms
 
         return CloudWatchAlarms(self.clients, self.app.settings.region)
+
+    @cached_property
+    def metrics(self) -> CloudWatchMetrics:
+        """The CloudWatch metrics of the region."""
+        from pipeline.adapters.aws.metrics import CloudWatchMetrics
+
+        region, speed = self.app.settings.region, self.pace.speed
+        return CloudWatchMetrics(self.clients, region, speed=speed)
 
     def serving_observation(self, document: Environment) -> Observation:
         """Return what AWS shows of the serving group, once it serves or no old read explains it.

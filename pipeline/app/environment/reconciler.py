@@ -21,7 +21,8 @@ from pipeline.core.state.deployment import Policy
 from pipeline.core.state.environment import Lease
 
 if TYPE_CHECKING:
-    from pipeline.adapters.ci.verify_hooks import CommandHooks
+    from pipeline.adapters.aws.instance_hooks import InstanceHooks
+    from pipeline.adapters.ci.command_hooks import CommandHooks
     from pipeline.adapters.terraform.server_groups import TerraformResources
     from pipeline.adapters.terraform.state_lock import StateLock
 
@@ -55,7 +56,9 @@ def build_reconciler(
         policy=policy or reader.policy,
         groups=FencedGroups(groups=reader.groups, fence=ledger.fence),
         resources=FencedResources(resources=resources, fence=ledger.fence),
-        hooks=FencedHooks(hooks=_hooks(reader), fence=ledger.fence),
+        hooks=FencedHooks(
+            here=_hooks_here(reader), instances=_hooks_on_instances(reader), fence=ledger.fence
+        ),
         ledger=ledger,
         pace=reader.pace,
     )
@@ -79,16 +82,27 @@ def build_resources(
     )
 
 
-def _hooks(reader: EnvironmentReader) -> CommandHooks:
-    from pipeline.adapters.ci.verify_hooks import CommandHooks
+def _hooks_here(reader: EnvironmentReader) -> CommandHooks:
+    from pipeline.adapters.ci.command_hooks import CommandHooks
 
     app = reader.app
     return CommandHooks(
         environ=app.environ,
         folder=app.settings.root,
-        log=app.logs / f"verify-{app.settings.app}-{reader.environment}.log",
-        report=app.report,
+        log=app.logs / f"hooks-{app.settings.app}-{reader.environment}.log",
         interrupts=app.interrupts,
+        masker=app.masker(reader.environment),
+    )
+
+
+def _hooks_on_instances(reader: EnvironmentReader) -> InstanceHooks:
+    from pipeline.adapters.aws.instance_hooks import InstanceHooks
+
+    app = reader.app
+    return InstanceHooks(
+        clients=reader.clients,
+        region=app.settings.region,
+        sleep=app.interrupts.sleep,
         masker=app.masker(reader.environment),
     )
 

@@ -62,3 +62,17 @@ class Analysis:
     def percentiles(self) -> tuple[str, ...]:
         """The percentiles to compare, in the order of their shares."""
         return tuple(name for name in LATENCIES if name in self.compare)
+
+    def describe(self) -> str:
+        """Return the settings in words, for the plan."""
+        percentiles = ", ".join(self.percentiles)
+        parts = (
+            f"5xx at most {100 * self.more_failures:g} points more"
+            if FAILURES in self.compare
+            else "",
+            f"{percentiles} at most {100 * self.slower:g} % slower" if percentiles else "",
+            *(f"{each.metric} not {each.limit}" for each in self.metrics),
+            f"at least {self.minutes} complete minutes",
+            f"inconclusive: {self.inconclusive}",
+        )
+        return "; ".join(each for each in parts if each)

@@ -7,18 +7,19 @@ table says what follows. The way back is the same loop over another table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from pipeline.core.deploy.evidence import EvidenceKeeper
+from pipeline.core.deploy.hook_runner import HookRunner, over
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import Fleet, Phase
 from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.signals.base import Signal
 from pipeline.core.deploy.waiting import GateError, PhaseWait
-from pipeline.core.deploy.ways_back import rollback
+from pipeline.core.deploy.ways_back import drill_end, rollback
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
     DeploymentBegan,
@@ -30,6 +31,8 @@ from pipeline.core.events import (
     RollbackBegan,
 )
 from pipeline.core.freshness import Write
+from pipeline.core.hooks.hook import NEVER_DECIDES, Point
+from pipeline.core.hooks.points import points_of
 from pipeline.core.state.deployment import (
     Delays,
     Deployment,
@@ -77,6 +80,9 @@ class Deployer:
     known: dict[str, float] = field(default_factory=dict)
     _launched: float | None = field(default=None, init=False)
     _ready: float = field(default=0.0, init=False)
+    _failed: Outcome | None = field(default=None, init=False)
+    _over: tuple[str, ...] = field(default=(), init=False)
+    _hook_errors: list[str] = field(default_factory=list, init=False)
 
     def run(
         self,
@@ -94,6 +100,7 @@ class Deployer:
         Raises only what the ledger raises: the lease is lost, or the store does not answer.
         """
         names = tuple(phase.name for phase in (*([check] if check else []), *phases))
+        self._over = over(self.deployment, phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
         performed = Outcome(result=success, rollback_error=undone)
         try:
@@ -120,6 +127,11 @@ class Deployer:
         return self.deployment
 
     def _end(self, outcome: Outcome) -> None:
+        # A person who stopped the deployment waits for nothing more.
+        if not (outcome.interrupted and outcome.result is Result.NEEDS_ATTENTION):
+            is_promoted = outcome.result is Result.PROMOTED
+            self._run_hooks([Point.AFTER if is_promoted else Point.ON_FAILURE], outcome)
+        outcome = replace(outcome, hook_errors=tuple(self._hook_errors))
         self.closing(outcome)
         self.deployment = replace(self.deployment, outcome=outcome, ended=self._pace.today())
 
@@ -171,6 +183,16 @@ class Deployer:
     def _policy(self) -> Policy:
         return self.reconciler.policy
 
+    def _run_hooks(self, points: Iterable[Point], outcome: Outcome | None = None) -> None:
+        """Run the hooks of these points in order; raises the error of one that decides."""
+        runner = HookRunner(reconciler=self.reconciler, report=self.report)
+        for hook in runner.select(points, self.deployment):
+            run = partial(runner.run, hook, self.deployment, outcome)
+            if hook.at not in NEVER_DECIDES:
+                run()
+            elif failure := self._attempt(run):
+                self._hook_errors.append(failure.reason)
+
     def _perform_all(
         self, phases: Sequence[Phase], success: Outcome, check: Phase | None
     ) -> Outcome:
@@ -200,6 +222,7 @@ class Deployer:
         outcome = _outcome(Result.ROLLED_BACK, failed, failure)
         if not failure.interrupted:
             outcome = replace(outcome, evidence=self._evidence.keep(self.deployment.green))
+        self._failed, self._over = outcome, ()
         phases = self._way_back(failed.want)
         names = tuple(phase.name for phase in phases)
         self.report(RollbackBegan(reason=failure.reason, phases=names))
@@ -212,11 +235,15 @@ class Deployer:
                     rollback_error=why,
                     remedy=second.remedy,
                 )
+        self._run_hooks(points_of(names)[-1], outcome)
         return outcome
 
     def _way_back(self, fleet: Fleet) -> list[Phase]:
-        blue, green = self.deployment.blue, self.deployment.green
-        phases = rollback(blue, green, fleet, self.reconciler.manner)
+        blue, green, how = self.deployment.blue, self.deployment.green, self.reconciler.manner
+        if self.deployment.kind is Kind.DRILL:
+            others = fleet.all - {blue, green}
+            return drill_end(blue, green, others, how, warm=self.deployment.warm)
+        phases = rollback(blue, green, fleet, how)
         if self.deployment.keep_failed:
             return [phase for phase in phases if not phase.has(DELETES)]
         return phases
@@ -258,6 +285,9 @@ class Deployer:
 
     def _run_phase(self, phase: Phase, phases: Sequence[Phase]) -> None:
         self._enter(phase)
+        names = (*self._over, *(each.name for each in phases))
+        points = points_of(names)[len(self._over) + phases.index(phase)]
+        self._run_hooks(points, self._failed)
         if self.deployment.kind is Kind.ROLLBACK and self.deployment.blue:
             self._evidence.keep_of_blue(self.deployment.blue, phase)
         self.reconciler.apply(phase)
@@ -265,7 +295,6 @@ class Deployer:
             self.reconciler.prepare_deletion(phases[-1])
         if phase.has(CREATES):
             self._launched = self._pace.now()
-        phase.gate.enter(self.reconciler, self.deployment)
         if phase.gate.observes:
             self._await(phase, self._limit(phase))
         if phase.gate.measures_ready and self._launched is not None:

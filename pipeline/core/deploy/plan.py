@@ -81,7 +81,8 @@ class PlanPreview:
     """A deployment that is about to begin, as a person sees it before confirming it.
 
     `plan` is Terraform's; None if the deployment runs no Terraform before it moves traffic.
-    `inputs` are those that differ between the serving release and the new one.
+    `inputs` are those that differ between the serving release and the new one. `quick` says why a
+    rollback does not soak and observe, empty if it does.
     """
 
     deployment: Deployment
@@ -90,6 +91,7 @@ class PlanPreview:
     findings: Sequence[Finding] = ()
     plan: Plan | None = None
     inputs: tuple[InputChange, ...] = ()
+    quick: str = ""
 
 
 Confirm = Callable[[PlanPreview], bool]

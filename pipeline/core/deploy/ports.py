@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from pipeline.core.analysis.entry import Query, Values
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.hooks.hook import Hook, HookResult, OnceRun
 from pipeline.core.probe.expectation import Result as ProbeResult
-from pipeline.core.state.deployment import Deployment, Hook
+from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
@@ -86,10 +88,16 @@ class Resources(Protocol):
 
 
 class Hooks(Protocol):
-    """The environment's verify commands."""
+    """Runs the environment's hooks, on this machine and on instances."""
 
-    def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
-        """Run a hook with these variables; raises FailedError with its output."""
+    def run(
+        self, hook: Hook, facts: Mapping[str, str], members: Callable[[], Sequence[str]]
+    ) -> HookResult:
+        """Run a hook to its end with these variables; return how it ended.
+
+        `members` returns the ids of the instances that a hook for instances must succeed on, as
+        AWS lists them now. Raises KeyboardInterrupt if a signal ended the hook.
+        """
 
 
 class Alarms(Protocol):
@@ -118,6 +126,19 @@ class Prober(Protocol):
         """Send no more; wait a moment for the answers to those that were sent."""
 
 
+class Metrics(Protocol):
+    """CloudWatch metrics by minute; a minute is identified by its number since the epoch."""
+
+    def minute(self, *, ago: float) -> int:
+        """Return the minute that it was `ago` seconds of the cloud ago."""
+
+    def minute_of(self, time: str) -> int:
+        """Return the minute of a time, ISO 8601."""
+
+    def read(self, queries: Sequence[Query], first: int, last: int) -> list[Values]:
+        """Return the values of each query in the minutes from `first` to `last`."""
+
+
 class EnvironmentReader(Protocol):
     """Reads the document of one environment."""
 
@@ -139,6 +160,18 @@ class Ledger(EnvironmentReader, Protocol):
 
     def record(self, deployment: Deployment) -> None:
         """Record a deployment for the history: when it begins and when it has ended."""
+
+    def find_once(self, run: OnceRun) -> OnceRun | None:
+        """Return what is recorded of the same hook and image in this environment."""
+
+    def begin_once(self, run: OnceRun) -> None:
+        """Record that a hook with `once` begins, durable before this returns.
+
+        Raises LeaseHeldError like `update`, and RefusedError if another run recorded it meanwhile.
+        """
+
+    def end_once(self, run: OnceRun, code: int) -> None:
+        """Record that it ended with this exit code, with or without the lease."""
 
     def keep(self, name: str, text: str) -> str:
         """Keep a file of the deployment, such as its evidence; return where a person finds it."""

@@ -19,7 +19,6 @@ from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import ALL, Fleet, Manner, Phase, manner_of
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
-from pipeline.core.deploy.selection.release import hook_facts
 from pipeline.core.deploy.sizes.group_sizes import GroupSizes
 from pipeline.core.freshness import ABSENT, PRESENT, Write
 from pipeline.core.health.assessment import Expected, all_healthy
@@ -27,7 +26,7 @@ from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.health.verdict import Healthy, Verdict
-from pipeline.core.state.deployment import Deployment, Place, Policy
+from pipeline.core.state.deployment import Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD, RESTORES
@@ -124,18 +123,6 @@ class Reconciler:
             changing=self._changing,
         )
 
-    def verify(self, deployment: Deployment) -> None:
-        """Run the verify hooks in order; raises FailedError with the output of a failed one."""
-        if not self.policy.verify:
-            return
-        group = self.observer.group(deployment.green)
-        addresses = self.observer.groups.addresses(group)
-        facts = hook_facts(deployment, self.place, group, addresses)
-        for hook in self.policy.verify:
-            self.ledger.intend("verify", command=list(hook.command))
-            self.hooks.run(hook, facts)
-            self.ledger.done("verify", command=list(hook.command))
-
     def prepare_deletion(self, phase: Phase) -> None:
         """Start Terraform's plan of a later phase that deletes groups, while another one waits."""
         document = self.ledger.read()
@@ -215,7 +202,9 @@ class Reconciler:
         """Move the traffic between the target groups of the pairs, to healthy members only."""
         want = phase.want
         now = self.place.shares(observation, want.shares)
-        gaining = frozenset(name for name, share in want.shares.items() if share > now[name])
+        gaining = frozenset(
+            name for name, share in want.shares.items() if name and share > now[name]
+        )
         if gaining and not phase.has(HOLD):
             self._require_healthy(phase, releases, gaining)
         self._set_weights(phase, observation)

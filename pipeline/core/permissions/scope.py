@@ -40,7 +40,9 @@ class Feature(StrEnum):
 
     ADOPTED = "an adopted group"
     ALARMS = "promote.alarms"
-    VERIFY = "promote.verify"
+    PROGRAMS = "promote.hooks"
+    COMMANDS = "promote.hooks on instances"
+    ANALYSIS = "promote.analysis"
     CLASSIC = "load_balancers"
     TARGETS = "target_groups"
     PAIRS = "pairs"

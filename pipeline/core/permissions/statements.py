@@ -170,6 +170,18 @@ def _passed_to(*services: str) -> Condition:
     return {"StringEquals": {"iam:PassedToService": _one_or_all(services)}}
 
 
+def _command_instances(scope: Scope) -> Statement:
+    """Return the instances on which hooks may run; those of an adopted group have no tags."""
+    found = [one for each in scope.environments for one in _ec2(scope, each.account, "instance")]
+    adopts = any(each.adopted for each in scope.environments)
+    return found, {} if adopts else _tagged(scope, "ssm:resourceTag/")
+
+
+def _command_document(scope: Scope) -> Statement:
+    """Return the document of AWS that runs a script, which has no account and no tags."""
+    return [arn("ssm", scope.region, "", "document/AWS-RunShellScript")], {}
+
+
 def _our_images(scope: Scope) -> Statement:
     tag = f"aws:ResourceTag/{TAG_PREFIX}app"
     return _images(scope), {"StringEquals": {tag: scope.app}}
@@ -332,6 +344,8 @@ _STATEMENTS: dict[str, Callable[[Scope], Statement]] = {
     "OurLaunchTemplates": _our_templates,
     "InstanceRole": _instance_roles,
     "HookRoles": _hook_roles,
+    "Commands": _command_instances,
+    "CommandDocument": _command_document,
     "Quarantine": _our_images,
     "UnusedImages": _our_images,
     "Build": _built,

@@ -89,7 +89,11 @@ bake deploy read prune | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE
 """
 _DEPLOY = """
 deploy | Read | each observation | TOOL | | GROUP | autoscaling:DescribeScalingActivities
-deploy | Read | verify hooks | TOOL | VERIFY | DRY_RUN | ec2:DescribeInstances
+deploy | Commands | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:SendCommand
+deploy | CommandDocument | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:SendCommand
+deploy | Read | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:GetCommandInvocation
+deploy | Read | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:CancelCommand
+deploy | Read | hooks | TOOL | PROGRAMS | DRY_RUN | ec2:DescribeInstances
 deploy | Read | `adopt` | TOOL | | USE | autoscaling:DescribeLaunchConfigurations
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeInstanceTypes ec2:DescribeSubnets
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeLaunchTemplates
@@ -108,6 +112,7 @@ deploy | Read | quotas | TOOL | | OPTIONAL | servicequotas:GetServiceQuota
 deploy | Read | quotas | TOOL | TARGETS | OPTIONAL | elasticloadbalancing:DescribeAccountLimits
 deploy | Read | evidence of a failure | TOOL | | OPTIONAL | ec2:GetConsoleOutput
 deploy | Read | `alarms` | TOOL | ALARMS | USE | cloudwatch:DescribeAlarms
+deploy | Read | `analysis` | TOOL | ANALYSIS | USE | cloudwatch:GetMetricData
 deploy | Read | each plan | TERRAFORM | | USE | autoscaling:DescribeAutoScalingGroups
 deploy | Read | each plan | TERRAFORM | | USE | ec2:DescribeLaunchTemplates
 deploy | Read | each plan | TERRAFORM | | DRY_RUN | ec2:DescribeLaunchTemplateVersions

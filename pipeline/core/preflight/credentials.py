@@ -30,7 +30,7 @@ def least_lifetime(policy: Policy) -> float:
     """
     pauses = policy.pause("soak") + policy.pause("observe")
     pauses += sum(each.seconds for each in policy.steps)
-    hooks = sum(hook.timeout for hook in policy.verify)
+    hooks = sum(hook.timeout for hook in policy.hooks)
     return pauses + hooks + sum(policy.limit(phase) for phase in WAITS) + TERRAFORM
 
 

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from pipeline.core.analysis.policy import Analysis
+from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.pairs import Pair
+from pipeline.core.hooks.hook import Hook
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.pausing.pause import NO_ACTOR, NO_PAUSES, Actor, Decision, Pause, PausePolicy
 from pipeline.core.probe.settings import Probe
@@ -30,24 +33,18 @@ class Kind(StrEnum):
     RECOVER = "recover"
     ABORT = "abort"
     DESTROY = "destroy"
+    DRILL = "drill"
 
 
 class Result(StrEnum):
     """The result of a deployment: the state of the environment, not of the program."""
 
     PROMOTED = "promoted"
+    PROVEN = "proven"
     REFUSED = "refused"
     PAUSED = "paused"
     ROLLED_BACK = "rolled back"
     NEEDS_ATTENTION = "needs attention"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hook:
-    """A command that must exit with 0 before a release receives traffic; `timeout` in seconds."""
-
-    command: tuple[str, ...]
-    timeout: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,9 +79,10 @@ class Policy:
     keep: float | None = 0.0
     deadline: float = 900.0
     deadlines: Mapping[str, float] = field(default_factory=lambda: NO_ITEMS)
-    verify: tuple[Hook, ...] = ()
+    hooks: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
     probe: Probe | None = None
+    analysis: Analysis | None = None
     patience: float = 300.0
     waits_for_slow_start: bool = True
     overlap: bool = True
@@ -113,15 +111,17 @@ class Policy:
             return given + self.pause("soak") - self.soak
         return given + self.pause(phase) if phase.startswith(STEP) else given
 
-    def without_alarms(self, firing: Iterable[str]) -> Policy:
+    def without_alarms(self, lines: Iterable[str]) -> Policy:
         """Return the policy without the alarms of these lines, each `NAME: REASON`."""
-        lines = tuple(firing)
-        quiet = (
-            each
-            for each in self.alarms
-            if not any(f"{line}:".startswith(f"{each}:") for line in lines)
+        firing = self.firing(lines)
+        return replace(self, alarms=tuple(each for each in self.alarms if each not in firing))
+
+    def firing(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Return the alarms of these lines, each `NAME: REASON` or `NAME`."""
+        known = tuple(lines)
+        return tuple(
+            each for each in self.alarms if any(f"{line}:".startswith(f"{each}:") for line in known)
         )
-        return replace(self, alarms=tuple(quiet))
 
     def without_waits(self) -> Policy:
         """Return the policy of a check that phases which are over still hold: it waits for none."""
@@ -162,7 +162,8 @@ class Outcome:
 
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
     why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
-    of the error that `reason` or, if there is one, `rollback_error` describes.
+    of the error that `reason` or, if there is one, `rollback_error` describes. `hook_errors` are
+    those of hooks that ran when the outcome was decided.
     """
 
     result: Result
@@ -172,6 +173,7 @@ class Outcome:
     rollback_error: str = ""
     evidence: str = ""
     remedy: str = ""
+    hook_errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,8 +199,10 @@ class Deployment:
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
-    `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
-    last one may last.
+    `analysis` has the judgments of the phases that were analyzed. `muted` are alarms that were
+    firing at the beginning: they do not count. `proves` is the earlier release whose rollback a
+    drill proves. `actor` began it. It pauses before the phases `pause_before`; `pauses` are those
+    so far, the last one may last.
     """
 
     id: str
@@ -221,6 +225,9 @@ class Deployment:
     adopted: AdoptedGroup | None = None
     worker: bool = False
     probe: ProbeTotals | None = None
+    analysis: tuple[PhaseAnalysis, ...] = ()
+    muted: tuple[str, ...] = ()
+    proves: str = ""
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
@@ -315,8 +322,15 @@ class Place:
     def _weights(self, pair: Pair, shares: Mapping[str, int]) -> dict[str, int]:
         weights = {each.identifier: 0 for each in pair.targets}
         for release, share in shares.items():
-            weights[pair.target_of(self.sides.get(release, ())).identifier] += share
+            weights[self._side(pair, release, shares).identifier] += share
         return weights
+
+    def _side(self, pair: Pair, release: str, shares: Mapping[str, int]) -> Balancer:
+        """Return a release's target group; without a release, the one beside the other's."""
+        if release:
+            return pair.target_of(self.sides.get(release, ()))
+        other = next((each for each in shares if each), "")
+        return pair.other(pair.target_of(self.sides.get(other, ())))
 
     def shares(self, observation: Observation, releases: Iterable[str]) -> dict[str, int]:
         """Return how many percent of new requests each of these releases gets, the least of all.

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
+from pipeline.core.hooks.hook import Point
 from pipeline.core.validation.phases import PAUSABLE, PHASES
 from pipeline.core.validation.text import (
     require_ascii,
@@ -162,6 +163,16 @@ def _time(value: str, allowed: str, least: float) -> float:
     if not least <= seconds <= LONGEST_PAUSE:
         raise ValueError(f"{shown(value)} is out of range: {allowed}")
     return seconds
+
+
+def check_point(value: str) -> str:
+    """Check the point of a hook."""
+    points = [str(each) for each in Point]
+    if value in points:
+        return value
+    near = difflib.get_close_matches(value[:64].replace("_", "-"), points, n=1)
+    remedy = f"write {near[0]}" if near else f"the points are {', '.join(points)}"
+    raise ValueError(f"{shown(value)} is not a point: {remedy}")
 
 
 def check_keep(value: str) -> str:

@@ -23,8 +23,9 @@ from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Resources
 from pipeline.core.deploy.ways_back import removal, rollback
 from pipeline.core.errors import LeaseHeldError
+from pipeline.core.hooks.hook import Hook, Point
 from pipeline.core.state import lease as lease_text
-from pipeline.core.state.deployment import Delays, Hook, Kind
+from pipeline.core.state.deployment import Delays, Kind
 from tests.adapters.lease.lease_fakes import FakeClock, an_environment, an_owner, leases
 from tests.core.deploy.fakes import (
     BLUE,
@@ -72,9 +73,9 @@ def test_no_change_is_made_without_the_lease(port: type, name: str) -> None:
     fenced: dict[type, Any] = {
         GroupWriter: FencedGroups(groups=inner, fence=lost),
         Resources: FencedResources(resources=inner, fence=lost),
-        Hooks: FencedHooks(hooks=inner, fence=lost),
+        Hooks: FencedHooks(here=inner, instances=inner, fence=lost),
     }
-    given: dict[str, tuple[Any, ...]] = {"apply": (None,), "adopt": ((),), "run": (None, {})}
+    given: dict[str, tuple[Any, ...]] = {"apply": (None,), "adopt": ((),), "run": (None, {}, tuple)}
     sizes = {"minimum": 1, "maximum": 1, "desired": 1} if name == "resize" else {}
     words = ("g",) if name == "resize" else ("g", ())
     with pytest.raises(LeaseHeldError):
@@ -126,7 +127,8 @@ def broken(trial: Trial) -> None:
 
 
 def promoting(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
-    policy = replace(POLICY, verify=(Hook(command=("true",), timeout=1.0),), keep=0)
+    hook = Hook(at=Point.BEFORE_TRAFFIC, command=("true",), timeout=1.0)
+    policy = replace(POLICY, hooks=(hook,), keep=0)
     return begin(fake, policy=policy), promotion(BLUE, GREEN, keep=False)
 
 
@@ -172,7 +174,7 @@ def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, in
         reconciler.ledger = reconciler.observer.ledger = Following(ledger, fake)
         reconciler.groups = FencedGroups(groups=fake, fence=ledger.fence)
         reconciler.resources = FencedResources(resources=fake, fence=ledger.fence)
-        reconciler.hooks = FencedHooks(hooks=fake, fence=ledger.fence)
+        reconciler.hooks = FencedHooks(here=fake, instances=fake, fence=ledger.fence)
         other = leases(store, clock, owner=an_owner(user="bob"))
         return Trial(
             fake=fake,

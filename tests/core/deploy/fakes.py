@@ -38,8 +38,9 @@ from pipeline.core.health.observation import (
     Target,
 )
 from pipeline.core.health.pairs import Pair
+from pipeline.core.hooks.hook import Hook, HookResult, OnceRun, Runs
 from pipeline.core.pausing.pause import Decision
-from pipeline.core.state.deployment import Deployment, Hook, Kind, Limits, Place, Policy, Runner
+from pipeline.core.state.deployment import Deployment, Kind, Limits, Place, Policy, Runner
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import AdoptedGroup, Release, Size, group_name
 from pipeline.core.terraform.plan_guard import Plan
@@ -138,6 +139,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     kept: dict[str, str] = field(default_factory=dict)
     recorded: list[Deployment] = field(default_factory=list)
     hook_facts_seen: list[Mapping[str, str]] = field(default_factory=list)
+    ran: list[tuple[str, ...]] = field(default_factory=list)  # each hook's point and instances
+    once: dict[str, OnceRun] = field(default_factory=dict)
     outages: list[str] = field(default_factory=list)
     firing: tuple[str, ...] = ()
     signals: int = 0
@@ -506,10 +509,15 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     # Hooks, Alarms
 
-    def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
+    def run(
+        self, hook: Hook, facts: Mapping[str, str], members: Callable[[], Sequence[str]]
+    ) -> HookResult:
+        where = members() if hook.run is Runs.INSTANCE else ("here",)
+        self.ran.append((hook.at, *where))
         self._call("hook", lambda: self.hook_facts_seen.append(dict(facts)))
         if "false" in hook.command:
-            raise FailedError("verify hook false", "exit code 1", "fix it")
+            return HookResult(code=1, failure="exit code 1", output="no\n")
+        return HookResult(code=0)
 
     def ringing(self, names: Sequence[str]) -> tuple[str, ...]:
         self._call("alarms")
@@ -535,6 +543,16 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     def record(self, deployment: Deployment) -> None:
         self._call("record", lambda: self.recorded.append(deployment))
+
+    def find_once(self, run: OnceRun) -> OnceRun | None:
+        return self.once.get(run.name)
+
+    def begin_once(self, run: OnceRun) -> None:
+        self._call("begin once", lambda: self.once.update({run.name: run}))
+
+    def end_once(self, run: OnceRun, code: int) -> None:
+        ended = replace(run, ended=TODAY, code=code)
+        self._call("end once", lambda: self.once.update({run.name: ended}))
 
     def keep(self, name: str, text: str) -> str:
         self._call("keep", lambda: self.kept.update({name: text}))

@@ -19,11 +19,13 @@ from pipeline.core.deploy.ways_back import removal, rollback
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Event, Message, PhaseBegan
 from pipeline.core.freshness import Writes
-from pipeline.core.state.deployment import Delays, Deployment, Hook, Kind, Policy, Result
+from pipeline.core.hooks.hook import Hook, Point
+from pipeline.core.state.deployment import Delays, Deployment, Kind, Policy, Result
 from pipeline.core.validation.phases import HOLD
 from tests.core.deploy.fakes import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
 from tests.core.deploy.recoveries import failing
 
+HOOK = Hook(at=Point.BEFORE_TRAFFIC, command=("true",), timeout=1.0)
 LONGEST = 400  # more calls than any run here makes
 
 
@@ -283,8 +285,8 @@ def signalling(at: str, count: int) -> Callable[[int, str], None]:
 
 @pytest.mark.parametrize("call", ["apply", "attach", "resize", "hook", "detach"])
 def test_a_second_signal_before_the_first_is_answered_stops_at_once(call: str) -> None:
-    hook = Hook(command=("true",), timeout=1.0)
-    policy = replace(POLICY, verify=(hook,))
+    hook = HOOK
+    policy = replace(POLICY, hooks=(hook,))
     for count, expected in ((1, Result.ROLLED_BACK), (2, Result.NEEDS_ATTENTION)):
         fake: FakeCloud = signalling(call, count).fake  # type: ignore[attr-defined]
         fake.groups["web-staging-r000001"].desired = 3
@@ -368,7 +370,7 @@ def test_a_fix_that_fails_is_rolled_back_to_an_unhealthy_blue(failing: str) -> N
     fake.has_served = False  # no group serves before, so none serves after
     policy = POLICY
     if failing == "a hook":
-        policy = replace(POLICY, verify=(Hook(command=("false",), timeout=1.0),))
+        policy = replace(POLICY, hooks=(replace(HOOK, command=("false",)),))
     else:
         fake.unhealthy_groups.add("web-staging-r000002")
     done = promote(fake, policy=policy)
@@ -392,12 +394,12 @@ def test_a_green_with_traffic_stays_if_blue_has_no_healthy_member() -> None:
 
 def test_a_failed_hook_ends_the_promotion_before_green_has_traffic() -> None:
     fake = cloud()
-    hook = Hook(command=("false",), timeout=1.0)
-    done = promote(fake, policy=replace(POLICY, verify=(hook,)))
+    hook = replace(HOOK, command=("false",))
+    done = promote(fake, policy=replace(POLICY, hooks=(hook,)))
     assert done.outcome
     assert (done.outcome.phase, done.outcome.reason) == (
         "verify",
-        "verify hook false: exit code 1",
+        "before-traffic hook false: exit code 1",
     )
     assert ("attach", GREEN) not in fake.changed
     assert fake.existing == {BLUE}

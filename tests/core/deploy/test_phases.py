@@ -76,7 +76,7 @@ def test_every_gate_describes_itself() -> None:
     texts = [phase.gate.describe(Policy(soak=60)) for phase in EVERY]
     assert texts == [
         "all of r000002 InService",
-        "no verify hooks",
+        "no hooks",
         "r000002 healthy 3 times in a row",
         "r000002 healthy for 1m",
         "r000001 drained",

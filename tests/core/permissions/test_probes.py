@@ -60,8 +60,12 @@ def test_the_first_release_cannot_prove_what_depends_on_the_tags_of_a_template()
     assert unproven(replace(LAUNCH, template="web-production-r000003")) == ()
 
 
-def test_weights_a_hook_with_a_role_and_a_state_in_s3_are_proven_by_the_change_only() -> None:
+def test_weights_commands_roles_of_hooks_and_a_state_in_s3_are_proven_by_the_change_only() -> None:
     assert unproven(FULL) == (
+        "ssm:SendCommand (Commands)",
+        "ssm:SendCommand (CommandDocument)",
+        "ssm:GetCommandInvocation (Read)",
+        "ssm:CancelCommand (Read)",
         "elasticloadbalancing:ModifyListener (Weights)",
         "elasticloadbalancing:ModifyRule (Weights)",
         "iam:PassRole (HookRoles)",
@@ -141,6 +145,6 @@ def test_the_newest_proofs_are_kept() -> None:
 def test_reads_that_are_needed_only_after_the_first_change_are_proven() -> None:
     late = {"autoscaling:DescribeScalingActivities", "ec2:DescribeLaunchTemplateVersions"}
     assert late <= {each.action for each in probes_of(LAUNCH)}
-    hooks = replace(LAUNCH, features=frozenset({Feature.VERIFY}))
+    hooks = replace(LAUNCH, features=frozenset({Feature.PROGRAMS}))
     assert "ec2:DescribeInstances" in {each.action for each in probes_of(hooks)}
     assert "ec2:DescribeInstances" not in {each.action for each in probes_of(LAUNCH)}

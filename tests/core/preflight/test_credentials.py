@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.core.hooks.hook import Hook, Point
 from pipeline.core.preflight.credentials import TERRAFORM, credential_findings, least_lifetime
 from pipeline.core.preflight.facts import CredentialFacts
-from pipeline.core.state.deployment import Delays, Hook, Policy
+from pipeline.core.state.deployment import Delays, Policy
 
 
 def test_credentials_must_outlast_a_deployment_that_fails_at_its_end() -> None:
@@ -17,8 +18,11 @@ def test_credentials_must_outlast_a_deployment_that_fails_at_its_end() -> None:
 
 
 def test_credentials_must_outlast_the_hooks() -> None:
-    hooks = (Hook(command=("a",), timeout=60), Hook(command=("b",), timeout=90))
-    assert least_lifetime(Policy(verify=hooks)) == 5 * 900 + 150 + TERRAFORM
+    hooks = (
+        Hook(at=Point.BEFORE_TRAFFIC, command=("a",), timeout=60),
+        Hook(at=Point.BEFORE_TRAFFIC, command=("b",), timeout=90),
+    )
+    assert least_lifetime(Policy(hooks=hooks)) == 5 * 900 + 150 + TERRAFORM
 
 
 def test_credentials_must_outlast_long_draining_and_slow_start() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.core.state.deployment import Kind, Outcome, PhaseRun, Result
 from pipeline.core.state.report import outputs, seconds_between, serves, took
-from tests.ui.status_examples import a_deployment, image
+from tests.ui.status_examples import a_deployment, a_pause, a_paused_deployment, image
 
 
 def serves_after(phase: str, blue: str = "r000123", *, drained: bool = False) -> str | None:
@@ -109,3 +109,12 @@ def test_the_outputs_for_ci() -> None:
     }
     running = outputs(a_deployment(outcome=None))
     assert (running["outcome"], running["serving"]) == ("", "")
+
+
+def test_a_pause_is_no_part_of_the_duration() -> None:
+    ended = a_pause(since="2026-01-04T03:08:00+00:00", ended="2026-01-04T03:10:00+00:00")
+    assert took(a_deployment(pauses=(ended,))) == 91.5
+    paused = a_paused_deployment()
+    assert (took(paused), serves(paused)) == (None, "r000123")
+    assert serves(a_paused_deployment(phase="drain")) == "r000124"
+    assert outputs(paused)["outcome"] == "paused"

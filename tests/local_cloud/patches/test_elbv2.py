@@ -90,6 +90,16 @@ def test_a_protected_load_balancer_cannot_be_deleted(here: PatchedMoto) -> None:
 
 
 @pytest.mark.long
+def test_a_network_load_balancer_has_an_arn_of_its_kind(here: PatchedMoto) -> None:
+    group = here.target_group("tcp", Protocol="TCP")
+    elbv2, tags = here.aws("elbv2"), [{"Key": "app", "Value": "web"}]
+    arn = here.application(Type="network", Tags=tags)
+    assert ":loadbalancer/net/" in arn
+    assert ":listener/net/" in here.listen(arn, to(group), Protocol="TCP", Port=80)
+    described = elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"]
+    assert described == [{"ResourceArn": arn, "Tags": tags}]
+
+
 def test_cross_zone_is_on_for_applications_and_off_for_networks(here: PatchedMoto) -> None:
     for name, kind, value in (("a", "application", "true"), ("n", "network", "false")):
         arn = here.application(name, Type=kind)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.wait import Wait
@@ -17,14 +17,7 @@ from pipeline.core.deploy.polling import Forecast, Timings
 from pipeline.core.freshness import Write
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Verdict
-from pipeline.core.state.deployment import Deployment, Policy
-
-
-class Actions(Protocol):
-    """The actions that a gate may run when its phase begins."""
-
-    def verify(self, deployment: Deployment) -> None:
-        """Run the verify hooks; raises FailedError with the output of the first that fails."""
+from pipeline.core.state.deployment import Policy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +34,7 @@ class Gate(ABC):
     __slots__ = ()
 
     observes: ClassVar[bool] = True
-    """Whether observations decide; otherwise the gate's own action does."""
+    """Whether observations decide; otherwise the hooks of the phase do."""
     reads_targets: ClassVar[bool] = True
     """Whether the load balancers must be read."""
     reads_signals: ClassVar[bool] = False
@@ -83,9 +76,6 @@ class Gate(ABC):
     def follows(self) -> str:
         """The release whose members' health is followed during the wait, empty for none."""
         return ""
-
-    def enter(self, actions: Actions, deployment: Deployment) -> None:
-        """Do what the gate does once when its phase begins."""
 
     def activities(self, wait: Wait) -> frozenset[str]:
         """Return the releases whose scaling activities the next observation must read."""

@@ -14,7 +14,6 @@ from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image, ImageStatus
-from pipeline.core.state.deployment import Deployment, Place
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.inputs import SIZES, Inputs, names_of
 from pipeline.core.state.release import Release, Size
@@ -232,6 +231,19 @@ def _named_target(document: Environment, to: str) -> RollbackTarget:
     return RollbackTarget(release=to, ami_id=found.ami_id, warm=False, inputs=found.inputs)
 
 
+def why_quick(document: Environment, target: RollbackTarget, window: int) -> str:
+    """Return why a cold rollback does not soak and observe, empty if it does.
+
+    The target is one of the last `window` releases that served, with the inputs that it had, and
+    its image is not quarantined.
+    """
+    recent = {each.release for each in document.retired[:window] if not each.quarantined}
+    if target.inputs is None or target.release not in recent:
+        return ""
+    last = "the last release" if window == 1 else f"one of the last {window} releases"
+    return f"{target.release} is {last} that served: without soak and observe"
+
+
 def recorded_inputs(document: Environment, release: str) -> Inputs | None:
     """Return the inputs that a release was made with, None if they are not recorded."""
     kept = document.releases.get(release)
@@ -267,22 +279,3 @@ def _no_target(document: Environment, why: str) -> RefusedError:
     name = document.environment
     remedy = f"{commands.history(name)}; or promote an image of: {commands.images()}"
     return RefusedError(f"rollback of {name}", f"no release to roll back to: {why}", remedy)
-
-
-def hook_facts(
-    deployment: Deployment, place: Place, group: str, addresses: Sequence[str]
-) -> dict[str, str]:
-    """Return the environment variables of verify hooks."""
-    facts = {
-        "APP": place.app,
-        "ENVIRONMENT": place.environment,
-        "REGION": place.region,
-        "DEPLOYMENT": deployment.id,
-        "RELEASE": deployment.green,
-        "PREVIOUS_RELEASE": deployment.blue,
-        "IMAGE": deployment.image,
-        "VERSION": deployment.version,
-        "GROUP": group,
-        "ADDRESSES": " ".join(addresses),
-    }
-    return {f"AMI_PIPELINE_{name}": value for name, value in facts.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.deploy.selection.release import (
+    RollbackTarget,
     first_size,
     minimum_after,
     new_release,
@@ -16,6 +17,7 @@ from pipeline.core.deploy.selection.release import (
     size_beside,
     skipped,
     target_of,
+    why_quick,
 )
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import ObservedGroup
@@ -151,3 +153,32 @@ def test_a_newer_image_that_is_not_chosen_is_named() -> None:
     chosen = newest_good(images, "staging")
     assert chosen.id == "ami-2"
     assert [each.id for each in skipped(images, chosen, "staging")] == ["ami-4", "ami-3"]
+
+
+@pytest.mark.parametrize(
+    ("release", "window", "why"),
+    [
+        ("r000009", 1, "r000009 is the last release that served: without soak and observe"),
+        (
+            "r000008",
+            3,
+            "r000008 is one of the last 3 releases that served: without soak and observe",
+        ),
+        ("r000008", 1, ""),
+        ("r000007", 3, ""),  # quarantined
+        ("r000006", 3, ""),  # served before them
+        ("r000009", 0, ""),
+        ("", 3, ""),  # an image, with the configured inputs
+    ],
+)
+def test_a_rollback_to_a_release_that_served_lately_is_quick(
+    release: str, window: int, why: str
+) -> None:
+    past = [
+        RetiredRelease(release=f"r00000{number}", ami_id=f"ami-{number}", inputs={})
+        for number in (9, 8, 7, 6)
+    ]
+    past[2] = replace(past[2], quarantined=True)
+    target = RollbackTarget(release=release, ami_id="ami-1", warm=False, inputs={})
+    assert why_quick(document(*past), target, window) == why
+    assert why_quick(document(*past), replace(target, inputs=None), window) == ""

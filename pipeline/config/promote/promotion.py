@@ -3,33 +3,23 @@
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from pipeline.config.basis import LIST, Duration, Pause, Table
-from pipeline.config.pausing import EnvironmentPauseSettings, PauseSettings
-from pipeline.config.probe import EnvironmentProbeSettings, ProbeSettings
-from pipeline.config.traffic import Steps
-from pipeline.core.state.deployment import Hook, Policy
+from pipeline.config.basis import LIST, Duration, Pause
+from pipeline.config.promote.analysis import AnalysisSettings, EnvironmentAnalysisSettings
+from pipeline.config.promote.hooks import HookList
+from pipeline.config.promote.pausing import EnvironmentPauseSettings, PauseSettings
+from pipeline.config.promote.probe import EnvironmentProbeSettings, ProbeSettings
+from pipeline.config.promote.traffic import Steps
+from pipeline.core.state.deployment import Policy
 from pipeline.core.state.strategy import Strategy
 from pipeline.core.validation import deployment_values, values
 
 MOST_CHECKS: Final = 60
+LONGEST_WINDOW: Final = 10
+"""The document keeps the inputs of as many earlier releases."""
 
 
-def _has_program(words: tuple[str, ...]) -> tuple[str, ...]:
-    if not words[0]:
-        raise ValueError('is empty: write a list such as ["./smoke.sh", "--fast"]')
-    return words
-
-
-_Word = Annotated[str, AfterValidator(deployment_values.check_argument)]
-_Command = Annotated[
-    tuple[_Word, ...],
-    LIST,
-    BeforeValidator(deployment_values.check_command),
-    AfterValidator(_has_program),
-    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-]
 _Phase = Annotated[str, AfterValidator(deployment_values.check_phase)]
 _Deadlines = Annotated[
     Mapping[_Phase, Duration],
@@ -54,21 +44,7 @@ _Keep = Annotated[
 ]
 
 
-class HookSettings(Table):
-    """A program that must exit with 0 before the release receives traffic."""
-
-    command: _Command = Field(
-        description="The program and its arguments, as a list; no shell is involved.",
-        examples=[["./smoke.sh", "--fast"]],
-    )
-    timeout: Duration = Field(
-        default=300.0,
-        json_schema_extra={"default": "5m"},
-        description="The time limit of the program.",
-    )
-
-
-_Hooks = Annotated[tuple[HookSettings, ...], LIST]
+_Window = Annotated[int, Field(ge=0, le=LONGEST_WINDOW)]
 
 
 class EnvironmentPromoteSettings(EnvironmentPauseSettings):
@@ -83,6 +59,9 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     soak: Pause | None = Field(default=None, description="Override promote.soak.")
     observe: Pause | None = Field(default=None, description="Override promote.observe.")
     keep_previous: _Keep | None = Field(default=None, description="Override promote.keep_previous.")
+    rollback_window: _Window | None = Field(
+        default=None, description="Override promote.rollback_window."
+    )
     deadline: Duration | None = Field(default=None, description="Override promote.deadline.")
     deadlines: _Deadlines = Field(
         default={}, description="Override promote.deadlines, phase by phase."
@@ -102,9 +81,12 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
         default=None, ge=50, le=100, description="Override promote.min_healthy."
     )
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
-    verify: _Hooks | None = Field(default=None, description="Replace promote.verify.")
+    hooks: HookList | None = Field(default=None, description="Replace promote.hooks.")
     probe: EnvironmentProbeSettings = Field(
         default=EnvironmentProbeSettings(), description="Overrides of [promote.probe]."
+    )
+    analysis: EnvironmentAnalysisSettings = Field(
+        default=EnvironmentAnalysisSettings(), description="Overrides of [promote.analysis]."
     )
 
 
@@ -130,6 +112,10 @@ class PromoteSettings(PauseSettings):
     keep_previous: _Keep = Field(
         default=deployment_values.NONE,
         description="How long the old release stays warm: none, a duration, or next (promote).",
+    )
+    rollback_window: _Window = Field(
+        default=3,
+        description="A cold rollback to one of the last N releases does not soak and observe.",
     )
     deadline: Duration = Field(
         default=900.0,
@@ -165,13 +151,15 @@ class PromoteSettings(PauseSettings):
     alarms: _Alarms = Field(
         default=(), description="CloudWatch alarms that roll back the deployment, by name."
     )
-    verify: _Hooks = Field(
-        default=(),
-        description="Programs that must exit with 0 before the release receives traffic.",
+    hooks: HookList = Field(
+        default=(), description="Programs that run at points of each deployment."
     )
     probe: ProbeSettings = Field(
         default=ProbeSettings(),
         description="Requests that the pipeline sends during a deployment.",
+    )
+    analysis: AnalysisSettings = Field(
+        default=AnalysisSettings(), description="Metrics that are compared during a deployment."
     )
 
     def with_overrides(self, over: EnvironmentPromoteSettings) -> "PromoteSettings":
@@ -181,6 +169,7 @@ class PromoteSettings(PauseSettings):
         merged = {
             "deadlines": {**self.deadlines, **over.deadlines},
             "probe": self.probe.with_overrides(over.probe),
+            "analysis": self.analysis.with_overrides(over.analysis),
         }
         return self.model_copy(update={**given, **merged})
 
@@ -202,9 +191,10 @@ class PromoteSettings(PauseSettings):
             keep=deployment_values.read_keep(self.keep_previous),
             deadline=self.deadline,
             deadlines={**paused, **self.deadlines},
-            verify=tuple(Hook(command=each.command, timeout=each.timeout) for each in self.verify),
+            hooks=tuple(each.hook for each in self.hooks),
             alarms=self.alarms,
             probe=self.probe.probe,
+            analysis=self.analysis.analysis,
             patience=self.capacity_timeout,
             waits_for_slow_start=self.wait_for_slow_start,
             overlap=self.overlap,

@@ -1,0 +1,1 @@
+"""The keys of [promote]: how traffic moves, and what decides."""

@@ -1,0 +1,1 @@
+"""Hooks: programs of the user that run at points of a deployment."""

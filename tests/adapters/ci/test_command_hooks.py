@@ -1,0 +1,79 @@
+"""Hooks on this machine: their variables, their output, and what a signal means."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.ci.command_hooks import CommandHooks
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.core.hooks.hook import Hook, HookResult, Point
+from pipeline.core.masking import Masker
+
+
+@pytest.fixture
+def hooks(tmp_path: Path) -> CommandHooks:
+    interrupts = Interrupts()
+    interrupts.install()
+    return CommandHooks(
+        environ={"PATH": os.environ["PATH"], "OURS": "kept"},
+        folder=tmp_path,
+        log=tmp_path / "logs/hooks.log",
+        interrupts=interrupts,
+        masker=Masker(["hunter2-swordfish"]),
+    )
+
+
+def run(hooks: CommandHooks, code: str, timeout: float = 20.0, **facts: str) -> HookResult:
+    command = (sys.executable, "-c", code)
+    hook = Hook(at=Point.BEFORE_TRAFFIC, command=command, timeout=timeout)
+    return hooks.run(hook, facts, tuple)
+
+
+def test_a_hook_gets_the_environment_and_the_facts(hooks: CommandHooks) -> None:
+    code = "import os; assert os.environ['OURS'] + os.environ['RELEASE'] == 'keptr000001'"
+    assert run(hooks, code, RELEASE="r000001") == HookResult(code=0)
+
+
+def test_a_failed_hook_is_reported_with_its_last_lines(hooks: CommandHooks) -> None:
+    done = run(hooks, "import sys; print('not yet'); sys.exit(7)")
+    assert done == HookResult(code=7, failure="exit code 7\n| not yet", output="not yet\n")
+
+
+def test_a_secret_that_a_hook_prints_is_masked(hooks: CommandHooks) -> None:
+    code = (
+        "import sys, time\nfor part in ('x hunter2', '-swordfish y'):\n"
+        "    sys.stdout.write(part); sys.stdout.flush(); time.sleep(0.2)\nsys.exit(1)"
+    )
+    done = run(hooks, code)
+    assert (done.failure, done.output) == ("exit code 1\n| x *** y", "x *** y")
+    assert hooks.log.read_text().splitlines()[-1] == "x *** y"
+
+
+def test_a_signal_ends_a_hook_without_a_failure(hooks: CommandHooks) -> None:
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    with hooks.interrupts.held():
+        with pytest.raises(KeyboardInterrupt):
+            run(hooks, "import time; time.sleep(20)")
+        assert hooks.interrupts.answer() == 1
+
+
+def test_a_hook_that_does_not_end_fails_and_its_end_is_unknown(hooks: CommandHooks) -> None:
+    done = run(hooks, "import time; time.sleep(30)", timeout=0.1)
+    assert done == HookResult(code=None, failure="did not end within 0.1s")
+
+
+def test_a_hook_that_a_signal_killed_has_an_unknown_end(hooks: CommandHooks) -> None:
+    done = run(hooks, "import os; os.kill(os.getpid(), 9)")
+    assert done == HookResult(code=None, failure="exit code -9")
+
+
+def test_a_hook_that_cannot_be_started_is_a_failure(hooks: CommandHooks) -> None:
+    hook = Hook(at=Point.AFTER, command=("./absent",), timeout=1.0)
+    done = hooks.run(hook, {}, tuple)
+    assert done == HookResult(code=127, failure="cannot be started: No such file or directory")
