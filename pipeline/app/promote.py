@@ -280,7 +280,8 @@ class Promotion:
         if deployment.detach:
             delays = self._reader.read_delays(deployment.detach)
         policy = replace(self._reader.policy, delays=delays)
-        policy = replace(policy, soak=0.0, observe=0.0) if self.quick else policy
+        if self.quick:
+            policy = replace(policy, soak=0.0, observe=0.0, analysis=None)
         reconciler = self.leased.reconciler(deployment, policy)
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
         return reconciler
