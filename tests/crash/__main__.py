@@ -28,8 +28,8 @@ from tests.crash.strategies import KINDS, PAIRS, SCENARIOS, STRATEGIES, first, p
 from tests.crash.worker import record, run_batch, this_worker
 
 STORES = ("directory", "s3")
-BATCH = 10
-"""Runs that follow each other in one environment."""
+BATCH = 1
+"""Runs that one task has: each result is shown as soon as it is there."""
 
 
 def main() -> int:

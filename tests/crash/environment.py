@@ -225,7 +225,9 @@ class CrashEnvironment:
         """Read the whole state of the environment."""
         site, cloud = self.site, self.site.testbed.cloud
         groups = site._groups()
-        healthy, registered, weights = {}, {}, {}
+        healthy: dict[str, frozenset[str]] = {}
+        registered: dict[str, frozenset[str]] = {}
+        weights: dict[str, int] = {}
         for each in site.balancers:
             for pool in pools(each):
                 healthy[pool] = frozenset(healthy_targets(cloud, each, pool))

@@ -21,6 +21,7 @@ MEMBERS = 2
 """The members that serve before each run, and so at every moment of it."""
 DONE, REFUSED, ROLLED_BACK, NEEDS_ATTENTION, LOST = 0, 3, 4, 5, 6
 PAUSED = 7
+SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
 NONE: Mapping[str, int] = {}
 
 
@@ -133,7 +134,7 @@ def finish(
         *declared(after, idle=is_idle(result)),
     ]
     found += matches_request(words, result, after, in_flight=in_flight)
-    found += pairs.ended(after)
+    found += [*pairs.ended(after), *same_size(before, after)]
     if words == ("abort",) and result.code == DONE and after.serving != before.serving:
         found.append(f"abort ended with {result.code}, but {after.serving} serves")
     return found
@@ -151,6 +152,15 @@ def survived(
     if result.code == ROLLED_BACK and after.serving != before.serving and words[0] == "promote":
         return [f"{summary}, but {after.serving} serves"]
     return []
+
+
+def same_size(before: Snapshot, after: Snapshot) -> list[str]:
+    """The release that served before has its sizes again, if it serves still."""
+    name = before.serving
+    if name != after.serving or not {name} <= before.groups.keys() & after.groups.keys():
+        return []
+    then, now = ({key: each.groups[name].get(key) for key in SIZES} for each in (before, after))
+    return [] if then == now else [f"{name} had the sizes {then}, and now has {now}"]
 
 
 def is_idle(result: CompletedCommand) -> bool:

@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from tests.crash.snapshot import Snapshot
     from tools.load import Result
@@ -85,7 +85,7 @@ def answered(
     results: Iterable[Result],
     before: Mapping[str, int],
     shifts: Sequence[Shift],
-    homes: Mapping[str, str],
+    homes: Mapping[str, Collection[str]],
 ) -> list[str]:
     """Each answer is from a target group that had traffic at a time of its request.
 
@@ -97,14 +97,18 @@ def answered(
         if each.error:
             continue
         instance = json.loads(each.body)["instance_id"]
-        home, until = homes.get(instance, ""), each.at + each.seconds
-        if not any(
-            weights.get(home) and begin <= until and each.at <= end + IN_FLIGHT
-            for begin, end, weights in spans
-        ):
-            late = each.at - max((end for _, end, one in spans if one.get(home)), default=0.0)
-            found.append(f"{instance} of {home!r} answered {late:.2f} s after its last traffic")
+        home, until = homes.get(instance, ()), each.at + each.seconds
+        mine = [span for span in spans if gets_traffic(home, span[2])]
+        if not any(begin <= until and each.at <= end + IN_FLIGHT for begin, end, _ in mine):
+            late = each.at - max((end for _, end, _ in mine), default=0.0)
+            where = f"{instance} of {sorted(home)}"
+            found.append(f"{where} answered {late:.2f} s after its last traffic")
     return found[:3]
+
+
+def gets_traffic(pools: Collection[str], weights: Mapping[str, int]) -> bool:
+    """Return True if one of the target groups has a weight."""
+    return any(weights.get(each) for each in pools)
 
 
 def _spans(

@@ -17,6 +17,7 @@ STOPPED = {
     "flip": ("attach", "shift", "observe"),
     "weight": ("step-1", "shift"),
     "members": ("step-1", "soak"),
+    "batches": ("batch-2", "soak"),
 }
 """The phases in which a process is suspended, by strategy."""
 SURVIVED = ("start ", "exit ", "apply ", "packer ")

@@ -64,8 +64,11 @@ class RunRecord:
         self.judge("meanwhile", invariants.never_less(before.healthy, changes, before.weights))
         if not before.weights:
             return
-        homes = {one: pool for pool, members in before.registered.items() for one in members}
-        homes |= {each[1]: each[0] for each in changes if not isinstance(each, Shift)}
+        homes: dict[str, set[str]] = {}
+        joined = [(one, pool) for pool, members in before.registered.items() for one in members]
+        joined += [(each[1], each[0]) for each in changes if not isinstance(each, Shift)]
+        for member, pool in joined:
+            homes.setdefault(member, set()).add(pool)
         shifts = [each for each in changes if isinstance(each, Shift)]
         results = [each for each in self.environment.results() if each.at > self.started]
         self.judge("meanwhile", answered(results, before.weights, shifts, homes))

@@ -75,7 +75,19 @@ MEMBERS = Strategy(
         "steps": [{"members": 1, "for": STEP}, {"members": "50%", "for": STEP}],
     },
 )
-STRATEGIES = {"": OVERLAP, "flip": FLIP, "weight": WEIGHT, "members": MEMBERS}
+BATCHES = Strategy(
+    kinds=KINDS,
+    before="batch-2",
+    half_way="autoscaling.AttachTrafficSources#1:answer",
+    promote={"strategy": "batches", "min_healthy": 80},
+)
+STRATEGIES = {
+    "": OVERLAP,
+    "flip": FLIP,
+    "weight": WEIGHT,
+    "members": MEMBERS,
+    "batches": BATCHES,
+}
 SCENARIOS = tuple(
     f"{verb}+{name}" if name else verb for name, each in STRATEGIES.items() for verb in each.verbs
 )

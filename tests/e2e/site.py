@@ -82,6 +82,7 @@ class Balancer:
         if kind == "classic":
             return _classic(testbed, name)
         if kind.startswith("pair"):
+            name += kind.removeprefix("pair")[:2]
             url, pair = make_pair(testbed, name, kind)
             return Balancer(kind=kind, name=name, url=url, pair=pair)
         return _modern(testbed, name, kind)
@@ -185,7 +186,7 @@ class Site:
         return wait_for_exit(self.start(verb, *arguments))
 
     def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
-        words = (verb, "-e", self.environment, *arguments)
+        words = (*verb.split(), "-e", self.environment, *arguments)
         return self.project.start("--output", "json", *words)
 
     def promote(self, *arguments: str) -> CommandResult:

@@ -91,7 +91,7 @@ def test_a_canary_by_weight_gets_its_share_in_each_step(
     assert result.code == 0, result.err
     assert running.failures[:3] == []
     assert [name for name in seen if name.startswith("step")] == ["step-1", "step-2"]
-    assert pair_of(site).weights(site.testbed.cloud) == [0, 100]
+    assert pair_of(site).weights(site.testbed.cloud) == [100, 0]
 
 
 def phases_of(progress: str) -> list[str]:
@@ -195,7 +195,7 @@ def test_a_green_that_is_never_healthy_takes_nothing_from_the_old_release(
     strategy: str, make: Callable[..., Site]
 ) -> None:
     kind, settings = SETTINGS[strategy]
-    site = make(f"sick-{strategy}", kind, **{**settings, "deadline": "3m"})
+    site = make(f"unhealthy-{strategy}", kind, **{**settings, "deadline": "3m"})
     cloud = site.testbed.cloud.client
     cloud.set_behavior("never-healthy", group=site.group("r000002"))
     with loaded(site) as running:
@@ -246,8 +246,8 @@ def test_weights_are_within_two_points_over_5000_requests(
     process = site.begin("promote", "step-1: started", "--yes", "--image", site.testbed.new)
     time.sleep(2)
     keep = kind != "pair-network"
-    with load(f"{site.balancers[0].url}/", 250, versions=True, keep_alive=keep) as running:
-        eventually(lambda: len(running.results) >= 5000, within=60)
+    with load(f"{site.balancers[0].url}/", RATE, versions=True, keep_alive=keep) as running:
+        eventually(lambda: len(running.results) >= 5000, within=120)
     process.send_signal(signal.SIGINT)
     result = wait_for_exit(process)
     assert result.code == 130, result.err

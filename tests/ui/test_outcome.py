@@ -388,3 +388,16 @@ def test_who_ended_a_pause_and_why_is_shown() -> None:
         "before retire for 2h 05m, aborted because its time was over"
     )
     assert f"\npauses     {text[:60]}" in outcome_text(a_deployment(pauses=(ended, by_time)))
+
+
+def test_a_hook_that_failed_after_the_decision_is_shown_with_every_outcome() -> None:
+    error = "after hook ./announce: exit code 1\n| no such channel"
+    promoted = a_deployment(outcome=Outcome(result=Result.PROMOTED, hook_errors=(error,)))
+    line = "hook error  after hook ./announce: exit code 1 | no such channel"
+    assert line in outcome_text(promoted)
+    assert outcome_document(promoted)["hook_errors"] == [error]
+    assert "| hook error | `after hook ./announce" in step_summary(promoted)
+    failed = rolled_back()
+    assert failed.outcome
+    failed = replace(failed, outcome=replace(failed.outcome, hook_errors=(error,)))
+    assert "hook error  after hook ./announce: exit code 1" in outcome_text(failed)

@@ -33,12 +33,14 @@ class Kind(StrEnum):
     RECOVER = "recover"
     ABORT = "abort"
     DESTROY = "destroy"
+    DRILL = "drill"
 
 
 class Result(StrEnum):
     """The result of a deployment: the state of the environment, not of the program."""
 
     PROMOTED = "promoted"
+    PROVEN = "proven"
     REFUSED = "refused"
     PAUSED = "paused"
     ROLLED_BACK = "rolled back"
@@ -198,8 +200,9 @@ class Deployment:
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
     `analysis` has the judgments of the phases that were analyzed. `muted` are alarms that were
-    firing at the beginning: they do not count. `actor` began it. It pauses before the phases
-    `pause_before`; `pauses` are those so far, the last one may last.
+    firing at the beginning: they do not count. `proves` is the earlier release whose rollback a
+    drill proves. `actor` began it. It pauses before the phases `pause_before`; `pauses` are those
+    so far, the last one may last.
     """
 
     id: str
@@ -224,6 +227,7 @@ class Deployment:
     probe: ProbeTotals | None = None
     analysis: tuple[PhaseAnalysis, ...] = ()
     muted: tuple[str, ...] = ()
+    proves: str = ""
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
@@ -318,8 +322,15 @@ class Place:
     def _weights(self, pair: Pair, shares: Mapping[str, int]) -> dict[str, int]:
         weights = {each.identifier: 0 for each in pair.targets}
         for release, share in shares.items():
-            weights[pair.target_of(self.sides.get(release, ())).identifier] += share
+            weights[self._side(pair, release, shares).identifier] += share
         return weights
+
+    def _side(self, pair: Pair, release: str, shares: Mapping[str, int]) -> Balancer:
+        """Return a release's target group; without a release, the one beside the other's."""
+        if release:
+            return pair.target_of(self.sides.get(release, ()))
+        other = next((each for each in shares if each), "")
+        return pair.other(pair.target_of(self.sides.get(other, ())))
 
     def shares(self, observation: Observation, releases: Iterable[str]) -> dict[str, int]:
         """Return how many percent of new requests each of these releases gets, the least of all.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pipeline.core.image import Image
-from pipeline.core.state.deployment import Deployment, Result
+from pipeline.core.state.deployment import Deployment, Kind, Result
 from pipeline.core.validation.phases import ALONE, BACK, DELETES, RESTORES, traits_of
 
 
@@ -17,10 +17,12 @@ def serves(deployment: Deployment) -> str | None:
     outcome = deployment.outcome
     if outcome is None:
         return None
+    if deployment.kind is Kind.DRILL:
+        return deployment.blue
     match outcome.result:
         case Result.PROMOTED:
             return deployment.green
-        case Result.REFUSED | Result.ROLLED_BACK:
+        case Result.PROVEN | Result.REFUSED | Result.ROLLED_BACK:
             return deployment.blue
         case Result.PAUSED:
             alone = ALONE in traits_of(deployment.phase)
