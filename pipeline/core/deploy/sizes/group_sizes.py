@@ -88,7 +88,9 @@ class GroupSizes:
             return
         name = self.observer.group(release)
         self._grown[release], self._most[release] = size.desired, size.maximum
-        with self.changing("restart", {Write.ATTACH: {release}}, group=name, **_facts(size)):
+        # A worker that was stopped had no members: no earlier state shows those of a part.
+        write = Write.ATTACH if self.observer.place.is_worker else Write.RESTORE
+        with self.changing("restart", {write: {release}}, group=name, **_facts(size)):
             self.groups.resize(name, **_facts(size))
         self.ledger.update(lambda document: document.with_stopped(release, None))
 
