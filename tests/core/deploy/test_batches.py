@@ -165,3 +165,27 @@ def test_green_leaves_only_after_a_read_that_shows_blue_with_its_own_size() -> N
     assert result_of(done) is Result.ROLLED_BACK, done.outcome
     assert stopped
     assert counted.least >= BATCHES.least(WHOLE)
+
+
+def test_a_blue_that_an_earlier_run_restored_is_not_resized_by_an_older_read() -> None:
+    fake = fleet()
+
+    def kill(_: int, name: str) -> None:
+        if name == "resize!" and TWO in fake.groups and fake.groups[TWO].desired == 8:
+            raise KilledError
+
+    def kill_once_blue_is_restored(_: int, name: str) -> None:
+        if name == "attach!":
+            raise KilledError
+
+    fake.fail = kill
+    with pytest.raises(KilledError):
+        promote(fake)
+    fake.fail = kill_once_blue_is_restored
+    with pytest.raises(KilledError):
+        recover(fake, policy=policy_of(), back=True)
+    fake.fail, fake.age = lambda *_: None, lambda: 14.9
+    done = recover(fake, policy=policy_of(), back=True)
+    assert result_of(done) is Result.ROLLED_BACK
+    blue = fake.groups[ONE]
+    assert (blue.minimum, blue.maximum, blue.desired) == (4, 12, WHOLE)

@@ -31,8 +31,12 @@ class GroupSizes:
     def grow(self, release: str, least: int, observation: Observation) -> None:
         """Raise a group's size to at least `least` members; a larger group stays as it is.
 
-        So does an adopted group, and one whose size AWS counts in other units.
+        So does an adopted group, and one whose size AWS counts in other units. An observation
+        that may be older than the change of an earlier run decides nothing: the group may have
+        its own, larger size again.
         """
+        if observation.at < self.observer.settled([Write.RESTORE], {release}):
+            return
         document = self._document()
         group = observation.groups.get(self.observer.group(release))
         if group is None or group.status or group.weighted or release in document.adopted:
