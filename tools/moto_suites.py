@@ -54,7 +54,11 @@ DNS = "a load balancer's DNS name is an address of loopback, where it answers"
 DRAINING = "draining has a timeout of 300 seconds from the start, and keeps it when changed"
 WINDOWS = "an image of Windows cannot be launched"
 FOREIGN = "an image of another account cannot be deregistered"
+SHAPE = "an action is described with its order, its weights and a single target group in both forms"
+FAR_GROUP = "a target group is in the VPC of its load balancer"
+ADDRESSES = "a zone of a load balancer lists its static addresses: none"
 AMIS = "test_ec2.test_amis::"
+RULES = "test_elbv2.test_elbv2_listener_rules::"
 GROUPS = "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::"
 PLAIN = "test_autoscaling.test_autoscaling::"
 SCHEDULED = "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::"
@@ -142,6 +146,45 @@ EXPECTED: dict[str, str] = {
             "test_elbv2.test_elbv2_listener_attributes::test_modify_listener_attributes[tcp.idle_timeout.seconds-350-360]",
         ),
         TWO_ZONES,
+    ),
+    **dict.fromkeys(
+        (
+            "test_elbv2.test_elbv2::test_cognito_action_listener_rule",
+            "test_elbv2.test_elbv2::test_create_rule_forward_config_as_second_arg",
+            "test_elbv2.test_elbv2::test_fixed_response_action_listener_rule",
+            "test_elbv2.test_elbv2::test_forward_config_action",
+            "test_elbv2.test_elbv2::test_handle_listener_rules",
+            "test_elbv2.test_elbv2::test_oidc_action_listener[False]",
+            "test_elbv2.test_elbv2::test_oidc_action_listener[True]",
+            "test_elbv2.test_elbv2::test_oidc_action_listener__simple",
+            f"{RULES}test_create_rule_action[action0]",
+            f"{RULES}test_create_rule_action[action1]",
+            f"{RULES}test_create_rule_action[action2]",
+            f"{RULES}test_create_rule_action[action3]",
+            "test_elbv2.test_elbv2_target_groups::test_create_target_group_and_listeners",
+            "test_elbv2.test_elbv2_target_groups::test_delete_target_group_after_modifying_listener",
+        ),
+        SHAPE,
+    ),
+    **dict.fromkeys(
+        (
+            f"{RULES}test_create_rule_action_forward_config",
+            f"{RULES}test_create_rule_action_forward_target_group",
+        ),
+        FAR_GROUP,
+    ),
+    **dict.fromkeys(
+        (
+            "test_elbv2.test_elbv2::test_create_elb_using_subnetmapping",
+            "test_elbv2.test_elbv2_set_subnets::test_set_subnets__mapping",
+        ),
+        ADDRESSES,
+    ),
+    "test_elbv2.test_elbv2::test_create_listener_with_alpn_policy": (
+        "only a TLS listener has an ALPN policy"
+    ),
+    "test_elbv2.test_elbv2::test_forward_config_action__with_stickiness": (
+        "stickiness of target groups needs its duration"
     ),
     "test_elbv2.test_elbv2_target_groups::test_describe_target_groups": (
         "a port of a load balancer has one listener"

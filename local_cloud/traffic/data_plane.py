@@ -61,7 +61,10 @@ class DataPlane:
             registry=self.registry,
             pace=pace,
             in_flight=in_flight,
-            rules=KnownRules(delay=pace.routing),
+            rules=KnownRules(
+                delay=pace.routing,
+                on_change=functools.partial(self.timeline.record, "weights"),
+            ),
             meter=self.meter,
         )
         self._checker = Checker(registry=self.registry, pace=pace, cut=in_flight.cut)

@@ -11,6 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from local_cloud.traffic.plan import Forward
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,6 +28,7 @@ class KnownRules:
 
     delay: float = 0.0  # real seconds until every node has a change
     now: Callable[[], float] = time.monotonic
+    on_change: Callable[..., None] = lambda **_: None  # called at every change of a listener
     _changes: dict[Name, deque[tuple[float, Listener]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -44,6 +47,7 @@ class KnownRules:
                 changes = self._changes.setdefault(name, deque([(now, listener)]))
                 if changes[-1][1] != listener:
                     changes.append((now + self.delay, listener))
+                    self.on_change(balancer=name[0], port=name[1], weights=weights_of(listener))
 
     def of(self, balancer: Balancer, listener: Listener) -> Listener:
         """Return a listener with the rules that the nodes know now."""
@@ -55,3 +59,10 @@ class KnownRules:
             while len(changes) > 1 and changes[1][0] <= now:
                 changes.popleft()
             return changes[0][1]
+
+
+def weights_of(listener: Listener) -> dict[str, int]:
+    """Return the weight of each pool that a listener or one of its rules forwards to."""
+    actions = [listener.default, *(each.action for each in listener.rules)]
+    forwards = [each for each in actions if isinstance(each, Forward)]
+    return {pool: weight for each in forwards for pool, weight in each.pools}

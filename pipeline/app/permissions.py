@@ -34,13 +34,19 @@ TEMPLATES = ("*.pkr.hcl", "*.pkr.json", "*.json")
 
 
 def permissions(
-    app: Application, roles: Collection[Role], environment: str = "", group: str = ""
+    app: Application,
+    roles: Collection[Role],
+    environment: str = "",
+    group: str = "",
+    *,
+    pair: bool = False,
 ) -> dict[str, Any]:
     """Return the policy document of these roles, for one environment or for all.
 
-    `group` is the adopted group of the environment, empty without one.
+    `group` is the adopted group of the environment, empty without one. `pair` adds what
+    `adopt --pair` needs.
     """
-    reader = ScopeReader(app, environment, group)
+    reader = ScopeReader(app, environment, group, pair=pair)
     document = policy(reader.scope(roles), roles)
     if length(document) > LONGEST:
         what = f"the policy has {length(document)} characters, but IAM allows {LONGEST}"
@@ -52,9 +58,12 @@ def permissions(
 class ScopeReader:
     """Reads the scope of a policy from the configuration of one environment, or of all."""
 
-    def __init__(self, app: Application, environment: str = "", group: str = "") -> None:
+    def __init__(
+        self, app: Application, environment: str = "", group: str = "", *, pair: bool = False
+    ) -> None:
         self._app = app
         self._adopted = (group,) if group else ()
+        self._pair = pair
         self._settings = app.settings
         self._clients = Clients()
         if environment:
@@ -123,6 +132,7 @@ class ScopeReader:
                 Feature.CLASSIC: settings.load_balancers,
                 Feature.TARGETS: settings.target_groups or settings.pairs,
                 Feature.PAIRS: settings.pairs,
+                Feature.NEW_PAIR: self._pair,
                 Feature.S3_STATE: each.state[0],
                 Feature.STATE_KEY: each.keys,
             }

@@ -14,7 +14,7 @@ from pipeline.app.environment.once import require_known_ends
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
-from pipeline.app.survey import Survey, given_to
+from pipeline.app.survey import Survey, given_to, serving_group
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
 from pipeline.core.deploy.phase import Manner, Phase
@@ -34,6 +34,7 @@ from pipeline.core.deploy.selection.release import (
 )
 from pipeline.core.deploy.selection.versions import beside, choose_images, image_named, is_version
 from pipeline.core.deploy.sizes.limits import limits_of
+from pipeline.core.deploy.ways_back import drill
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
@@ -168,6 +169,10 @@ def serving_ami(reader: EnvironmentReader) -> str:
     return serving.release.ami_id
 
 
+_TO_EARLIER = frozenset({Kind.ROLLBACK, Kind.DRILL})
+"""The deployments of an image that has served before."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
     """A promotion that is checked and planned, ready to begin.
@@ -189,7 +194,8 @@ class Prepared:
 class Promotion:
     """One promotion under the lease, from its preflight to its end.
 
-    `quick` says why it does not soak and observe, empty if it does.
+    `quick` says why it does not soak and observe, empty if it does. `proves` is the earlier
+    release whose rollback it only tries, in a drill.
     """
 
     leased: LeasedEnvironment
@@ -197,6 +203,7 @@ class Promotion:
     image: Image
     kind: Kind = Kind.PROMOTE
     quick: str = ""
+    proves: str = ""
 
     def run(self, confirm: Confirm) -> Deployment | PlanPreview:
         """Check, plan, confirm and deploy."""
@@ -210,11 +217,13 @@ class Promotion:
         except BaseException:
             prepared.discard_plan()
             raise
-        return self.leased.run(prepared.reconciler, deployment, prepared.preview.phases)
+        success = Result.PROVEN if self.kind is Kind.DRILL else Result.PROMOTED
+        return self.leased.run(prepared.reconciler, deployment, prepared.preview.phases, success)
 
     def _prepare(self, document: Environment) -> Prepared:
         """Check and plan without changing anything."""
-        require_known_ends(self._reader, self.image.id)
+        if self.kind is not Kind.ROLLBACK:
+            require_known_ends(self._reader, self.image.id)
         deployment = self._deployment(document)
         survey = Survey(reader=self._reader, request=self.request, image=self.image, kind=self.kind)
         facts, proposal = survey.facts(document, deployment.green)
@@ -225,7 +234,10 @@ class Promotion:
             deployment = replace(deployment, blue="")
             facts, proposal = survey.facts(document, deployment.green, lost)
         found = self._checked(facts, proposal)
-        deployment = replace(deployment, detach=leaving(facts, proposal))
+        # An alarm that is firing already says nothing about green. Preflight refused the promotion
+        # unless --allow-unhealthy was given.
+        muted = self._reader.policy.firing(facts.alarms)
+        deployment = replace(deployment, detach=leaving(facts, proposal), muted=muted)
         reconciler = self._reconciler(deployment, facts, proposal)
         blue = serving_group(reconciler, document, facts)
         green = self._new_release(document, deployment, facts, blue, lost)
@@ -239,7 +251,7 @@ class Promotion:
         found = (*found, *self._reported(self._change_of_program(document)))
         how = replace(reconciler.manner, steps=self._steps)
         phases = self._phases(document, deployment, how)
-        if self.kind is not Kind.ROLLBACK:  # which never waits for a person
+        if self.kind not in _TO_EARLIER:  # which never wait for a person
             pauses = pauses_of(phases, reconciler.policy, self.request)
             deployment = replace(deployment, pause_before=pauses)
         preview = PlanPreview(
@@ -260,16 +272,16 @@ class Promotion:
             image=self.image.id,
             version=self.image.version,
             keep_failed=self.request.keep_failed,
+            proves=self.proves,
         )
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
-        # An alarm that is firing already says nothing about green. Preflight refused the promotion
-        # unless --allow-unhealthy was given.
         delays = facts.delays
         if deployment.detach:
             delays = self._reader.read_delays(deployment.detach)
-        policy = replace(self._reader.policy, delays=delays).without_alarms(facts.alarms)
-        policy = replace(policy, soak=0.0, observe=0.0) if self.quick else policy
+        policy = replace(self._reader.policy, delays=delays)
+        if self.quick:
+            policy = replace(policy, soak=0.0, observe=0.0, analysis=None)
         reconciler = self.leased.reconciler(deployment, policy)
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
         return reconciler
@@ -302,7 +314,7 @@ class Promotion:
     @property
     def _steps(self) -> tuple[Step, ...]:
         """The steps of a canary; a rollback has none, because its image has served before."""
-        return () if self.kind is Kind.ROLLBACK else self._reader.policy.steps
+        return () if self.kind in _TO_EARLIER else self._reader.policy.steps
 
     def _changed(self, document: Environment, green: ReleaseRecord) -> tuple[InputChange, ...]:
         blue = document.releases.get(document.serving)
@@ -354,6 +366,8 @@ class Promotion:
         keep = self._reader.policy.keep != 0 and self.kind is not Kind.ROLLBACK
         blue = document.serving
         warm = [name for name in document.releases if name != blue]
+        if self.kind is Kind.DRILL:
+            return drill(blue, deployment.green, warm, how)
         return promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
 
     def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
@@ -385,12 +399,3 @@ def confirmed(confirm: Confirm, prepared: Prepared) -> bool:
         if not answer:
             prepared.discard_plan()
     return answer
-
-
-def serving_group(
-    reconciler: Reconciler, document: Environment, facts: Facts
-) -> ObservedGroup | None:
-    """Return the group of the serving release as AWS reported it, if it did."""
-    if facts.observation is None:
-        return None
-    return facts.observation.groups.get(reconciler.observer.group(document.serving))

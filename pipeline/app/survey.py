@@ -10,7 +10,9 @@ from typing import Any
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.signals import require_metrics
 from pipeline.core.deploy.plan import PromoteRequest
+from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import size_instead
+from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
 from pipeline.core.preflight.additions import Given
 from pipeline.core.preflight.checks import findings, refusal
@@ -51,7 +53,7 @@ class Survey:
             checks=[reader.terraform(document).program, *self._analysis(document, green)],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
             # A rollback only counts: it must not wait for the answers of a release that fails.
-            probe=None if self.kind is Kind.ROLLBACK else probe_check(reader),
+            probe=None if self.kind in {Kind.DRILL, Kind.ROLLBACK} else probe_check(reader),
             permissions=PermissionCheck.of(reader),
         )
         facts = survey.facts(proposal)
@@ -140,3 +142,12 @@ def given_to(plan: Plan, release: str, inputs: Mapping[str, Any] | None) -> Give
     return Given(
         planned={kind: frozenset(keys) for kind, keys in planned.items()}, hooks=hooks, tags=tags
     )
+
+
+def serving_group(
+    reconciler: Reconciler, document: Environment, facts: Facts
+) -> ObservedGroup | None:
+    """Return the group of the serving release as AWS reported it, if it did."""
+    if facts.observation is None:
+        return None
+    return facts.observation.groups.get(reconciler.observer.group(document.serving))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import sys
 from copy import copy
 from dataclasses import replace
@@ -35,6 +36,7 @@ _COMMANDS = {
     "bake": "Build, verify and record an image.",
     "promote": "Put an image into service, blue/green.",
     "rollback": "Put the previous good release back into service.",
+    "rollback drill": "Prove that the previous release can serve again.",
     "rebuild": "Bake and promote if an input changed (nightly).",
     "status": "Show the serving release and the deployment in flight.",
     "history": "List the deployments of an environment.",
@@ -55,7 +57,7 @@ _COMMANDS = {
 }
 """Each command with its summary; it is defined in the module of its name."""
 _PACKAGES = {
-    **dict.fromkeys(("prune", "destroy", "completion"), "housekeeping"),
+    **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
 }
 """The packages of the commands whose modules are in one."""
@@ -101,7 +103,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         if cmd_name not in _COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = re.sub("[ -]", "_", cmd_name)
         path = ".".join(filter(None, ("pipeline.cli", _PACKAGES.get(cmd_name, ""), name)))
         command: click.Command = getattr(importlib.import_module(path), name)
         return _with_globals(command)
@@ -113,13 +115,16 @@ class _LazyGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer commands with their summaries, without the import of their modules."""
         found = {name: _COMMANDS[name] for name in _COMMANDS if name.startswith(incomplete)}
+        found = {name: text for name, text in found.items() if " " not in name}
         items = [CompletionItem(name, help=found[name]) for name in found]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the nearest command for an unknown name."""
+        """Return a command of one or two words; suggest the nearest one for an unknown name."""
+        if (both := " ".join(args[:2])) in _COMMANDS and len(args) > 1:
+            args = [both, *args[2:]]
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 

@@ -24,9 +24,15 @@ ROLES = ("bake", "deploy", "read", "prune")
     metavar="NAME",
     help="Also attach and detach this adopted group.",
 )
+@click.option("--pair", is_flag=True, help="Also set up a pair of target groups.")
 @pass_context
 def permissions(
-    context: Context, role: str | None, environment: str | None, group: str | None
+    context: Context,
+    role: str | None,
+    environment: str | None,
+    group: str | None,
+    *,
+    pair: bool,
 ) -> None:
     """Print the least IAM policy with which a role's commands work.
 
@@ -41,4 +47,4 @@ def permissions(
         raise click.UsageError("--group needs -e: it is the group of one environment.")
     app = reading_application(context)
     roles = {Role(role)} if role else {Role.BAKE, Role.DEPLOY}
-    context.tell(as_json(policy_of(app, roles, environment or "", group or "")))
+    context.tell(as_json(policy_of(app, roles, environment or "", group or "", pair=pair)))

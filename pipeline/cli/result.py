@@ -88,5 +88,10 @@ def exit_code(done: Deployment, *, undo_requested: bool) -> int:
         if undo_requested and not outcome.rollback_error:
             return 0
         return InterruptedRunError.exit_code if outcome.interrupted else FailedError.exit_code
-    codes = {Result.PROMOTED: 0, Result.REFUSED: RefusedError.exit_code, Result.PAUSED: PAUSED}
+    codes = {
+        Result.PROMOTED: 0,
+        Result.PROVEN: 0,
+        Result.REFUSED: RefusedError.exit_code,
+        Result.PAUSED: PAUSED,
+    }
     return codes.get(result or Result.NEEDS_ATTENTION, NeedsAttentionError.exit_code)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from pipeline.cli.completion.candidates import complete_release
 from pipeline.cli.confirm import confirm_plan
@@ -24,7 +25,20 @@ if TYPE_CHECKING:
     from pipeline.cli.result import Ended
 
 
-@click.command()
+class _WithDrill(click.Command):
+    """A command whose completion also offers `rollback drill`, which `main` resolves."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the second word before the first option."""
+        typed = {ctx.get_parameter_source(name) for name in ctx.params}
+        fits = click.core.ParameterSource.COMMANDLINE not in typed and "drill".startswith(
+            incomplete
+        )
+        drill = [CompletionItem("drill", help="Prove that it would work.")] if fits else []
+        return [*drill, *super().shell_complete(ctx, incomplete)]
+
+
+@click.command(cls=_WithDrill)
 @environment_option
 @click.option(
     "--to",
@@ -49,7 +63,7 @@ def rollback(
 
     This takes seconds while its group is warm; otherwise a new group of its image is launched.
     The replaced image is quarantined: promote and rollback reject it without
-    --allow-quarantined.
+    --allow-quarantined. `rollback drill` proves that it would work.
     """
     from pipeline.app.rollback import roll_back
     from pipeline.core.deploy.plan import RollbackRequest

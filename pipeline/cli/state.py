@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def state() -> None:
-    """Show, restore or rebuild an environment's document; list providers and hooks.
+    """Show, restore or rebuild an environment's document; show hooks, providers.
 
     Every other command rejects a damaged document and leaves it unchanged.
     """

@@ -86,6 +86,11 @@ def rollback(
     return of_environment("rollback", environment, *_option("--to", to), *flag, *_detach(detach))
 
 
+def drill(environment: str) -> str:
+    """Return the command that proves a rollback."""
+    return of_environment("rollback drill", environment)
+
+
 def promote(
     environment: str,
     image: str = "",

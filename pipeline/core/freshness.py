@@ -59,11 +59,13 @@ class Write(Enum):
     DETACH = auto()
     SHIFT = auto()
     """Changes the weights of its target groups."""
+    RESTORE = auto()
+    """Gives the group its own size again: an earlier state shows it whole with fewer members."""
     DELETE = auto()
     """Empties the group, or deletes it."""
 
 
-PRESENT = (Write.DETACH, Write.DELETE)
+PRESENT = (Write.DETACH, Write.DELETE, Write.RESTORE)
 """The writes that an observation must show before it proves that a group serves."""
 ABSENT = (Write.CREATE, Write.ATTACH)
 """The writes that an observation must show before it proves that a group is detached or deleted."""

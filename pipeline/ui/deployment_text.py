@@ -25,8 +25,12 @@ def format_request(deployment: Deployment) -> str:
         return f"destroy {one_line(deployment.environment)}"
     if deployment.kind is Kind.ABORT:
         return f"remove {deployment.green}, which failed and was kept for debugging"
+    if deployment.kind is Kind.DRILL and deployment.warm:
+        return f"drill of a rollback to {deployment.proves}, which is warm"
     facts = ", ".join(one_line(fact) for fact in (deployment.version, deployment.image) if fact)
     green = deployment.green + (f" ({facts})" if facts else "")
+    if deployment.kind is Kind.DRILL:
+        return f"drill of a rollback to {deployment.proves}, as {green}"
     verb = f"{deployment.kind} to" if deployment.kind is Kind.ROLLBACK else str(deployment.kind)
     return f"{verb} {green}{_replaced(deployment)}"
 
@@ -54,7 +58,7 @@ def format_serving(deployment: Deployment) -> str:
             return none
         return f"{none}; its load balancers are unchanged" if unchanged else none
     still = result is Result.PAUSED and name == deployment.blue
-    if still or result in {Result.REFUSED, Result.ROLLED_BACK}:
+    if still or result in {Result.PROVEN, Result.REFUSED, Result.ROLLED_BACK}:
         return f"{name} still serves {place}"
     again = " again" if deployment.kind is Kind.ROLLBACK and name == deployment.green else ""
     return f"{name} serves {place}{again}"
@@ -71,7 +75,12 @@ def format_outcome(deployment: Deployment) -> str:
         return "retired"
     if result is Result.PROMOTED and deployment.kind is Kind.DESTROY:
         return "destroyed"
+    if deployment.kind is Kind.DRILL and result in _OF_DRILLS:
+        return _OF_DRILLS[result]
     return str(result)
+
+
+_OF_DRILLS = {Result.PROVEN: "rollback proven", Result.ROLLED_BACK: "rollback not proven"}
 
 
 def format_ending(deployment: Deployment) -> str:
@@ -155,7 +164,7 @@ def succeeded(deployment: Deployment) -> bool:
     """Return True if it ended as requested; an `abort` requests a rollback."""
     result = deployment.outcome.result if deployment.outcome else None
     aborted = deployment.kind is Kind.ABORT and result is Result.ROLLED_BACK
-    return aborted or result is Result.PROMOTED
+    return aborted or result in {Result.PROMOTED, Result.PROVEN}
 
 
 def format_remedy(deployment: Deployment) -> str:
@@ -172,7 +181,7 @@ def next_step(deployment: Deployment) -> str:
     if outcome is None:
         return commands.status(name)
     match outcome.result:
-        case Result.PROMOTED:
+        case Result.PROMOTED | Result.PROVEN:
             return ""
         case Result.PAUSED | Result.NEEDS_ATTENTION:
             return commands.resume(name) if deployment.pause else commands.recover(name)
@@ -195,6 +204,8 @@ def _again(deployment: Deployment, image: str = "") -> str:
     name = deployment.environment
     if deployment.kind in {Kind.PROMOTE, Kind.RECOVER, Kind.RETIRE}:
         return commands.promote(name, image)
+    if deployment.kind is Kind.DRILL:
+        return commands.drill(name)
     return commands.of_environment(str(deployment.kind), name)
 
 
@@ -206,6 +217,8 @@ def _after_rollback(deployment: Deployment, *, without_cause: bool) -> str:
         return f"when debugging is done: {commands.abort(deployment.environment)}"
     if without_cause:
         return f"to retry: {_again(deployment, deployment.image)}"
+    if deployment.kind is Kind.DRILL:
+        return f"{_fix(deployment)}, then: {_again(deployment)}"
     if deployment.kind is Kind.ROLLBACK:
         return f"choose another release: {commands.history(deployment.environment)}"
     bake = commands.bake(deployment.environment)

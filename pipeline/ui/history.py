@@ -58,6 +58,7 @@ def _row(deployment: Deployment, now: datetime) -> tuple[str, ...]:
 def _details(deployment: Deployment, now: datetime, width: int) -> list[str]:
     outcome = deployment.outcome
     failed = outcome is not None and not deployment_text.succeeded(deployment)
+    errors = outcome.hook_errors if outcome else ()
     rows = (
         ", ".join(text for text in (deployment.image, deployment.by.run) if text),
         phases(deployment.phases),
@@ -66,6 +67,7 @@ def _details(deployment: Deployment, now: datetime, width: int) -> list[str]:
         deployment_text.format_failure(deployment) if failed else "",
         f"probe: {deployment_text.format_probe(deployment)}" if deployment.probe else "",
         f"analysis: {deployment_text.format_analysis(deployment)}" if deployment.analysis else "",
+        f"hook error: {one_line('; '.join(errors))}" if errors else "",
         f"evidence: {one_line(outcome.evidence)}" if outcome and outcome.evidence else "",
     )
     return [" " * _INDENT + wrapped(one_line(text), width, _INDENT) for text in rows if text]

@@ -58,7 +58,7 @@ def _failure(deployment: Deployment) -> list[tuple[str, str]]:
     outcome = deployment.outcome
     if outcome is None or outcome.result is Result.PAUSED:
         return []
-    if outcome.result is Result.PROMOTED:
+    if outcome.result in {Result.PROMOTED, Result.PROVEN}:
         return [("evidence", one_line(outcome.evidence)), *_hook_errors(outcome)]
     return [
         ("phase", one_line(outcome.phase)),

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.core.deploy.phase import Fleet
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.deploy.signals.probe import url_in
 from pipeline.core.hooks.hook import NEVER_DECIDES, Hook, Runs
@@ -51,8 +52,8 @@ def _table(preview: PlanPreview) -> list[str]:
     rows += [
         (
             phase.name,
-            _names(phase.want.serving),
-            _names(phase.want.detached),
+            _serving(phase.want),
+            _names(phase.want.all - phase.want.with_traffic),
             phase.gate.describe(preview.policy),
             format_duration(preview.policy.limit(phase.name)),
             phase.on_failure,
@@ -60,6 +61,14 @@ def _table(preview: PlanPreview) -> list[str]:
         for phase in preview.phases
     ]
     return table(rows)
+
+
+def _serving(fleet: Fleet) -> str:
+    """Return the releases that get requests; with their shares, if there are two of a pair."""
+    names = sorted(fleet.with_traffic)
+    if not fleet.shares or len(names) == 1:
+        return _names(fleet.with_traffic)
+    return " ".join(f"{name} {fleet.shares[name]} %" for name in names)
 
 
 def _names(releases: frozenset[str]) -> str:
@@ -89,7 +98,10 @@ def due_hooks(preview: PlanPreview) -> list[Hook]:
     """Return the hooks whose points are in the phases of a deployment, or on its way back."""
     names = [phase.name for phase in preview.phases]
     points = NEVER_DECIDES.union(*points_of(names))
-    return [hook for hook in preview.policy.hooks if hook.at in points]
+    goes_back = preview.deployment.kind is Kind.ROLLBACK
+    return [
+        hook for hook in preview.policy.hooks if hook.at in points and not (hook.once and goes_back)
+    ]
 
 
 def once_note(preview: PlanPreview) -> str:
@@ -145,7 +157,7 @@ def _pauses(preview: PlanPreview) -> str:
 def _probe(preview: PlanPreview) -> str:
     """Return what the probe requests, and from when on."""
     probe, deployment = preview.policy.probe, preview.deployment
-    if probe is None:
+    if probe is None or deployment.kind is Kind.DRILL:
         return ""
     phases = (each.name for each in preview.phases if url_in(each, deployment, probe))
     begins = f"from {next(phases, 'the end')}"
@@ -222,8 +234,9 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         "phases": [
             {
                 "name": phase.name,
-                "serving": sorted(phase.want.serving),
-                "detached": sorted(phase.want.detached),
+                "serving": sorted(phase.want.with_traffic),
+                "detached": sorted(phase.want.all - phase.want.with_traffic),
+                "shares": {name: part for name, part in phase.want.shares.items() if name} or None,
                 "gate": phase.gate.describe(preview.policy),
                 "limit": preview.policy.limit(phase.name),
                 "on_failure": phase.on_failure,

@@ -17,7 +17,7 @@ from pipeline.core.state.deployment import Deployment, Result
 from pipeline.core.state.next_step import next_step, restore_command
 from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.state.report import seconds_between
-from pipeline.core.state.rollback import RollbackMode, RollbackOption
+from pipeline.core.state.rollback import RollbackMode, RollbackOption, proves
 from pipeline.core.state.status import Status, condition, missing_image, taking_over
 from pipeline.core.times import format_duration, format_time
 from pipeline.core.validation.phases import HOLD, traits_of
@@ -46,6 +46,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("remedy", _remedy(status.environment.deployment)),
         ("lease", _lease(status, now)),
         ("rollback", _rollback(status)),
+        ("drill", _drill(status, now)),
         *(("error", one_line(text)) for text in status.observation.unreadable),
     ]
     lines = [
@@ -247,6 +248,23 @@ def _rollback(status: Status) -> str:
             effect = f"a new release of {option.release}'s image{version}, takes minutes"
     bad = "; the image is quarantined" if option.quarantined else ""
     return f"{option.command(name)}: {effect}{bad}{_last(option)}"
+
+
+def _drill(status: Status, now: datetime) -> str:
+    """Return what the last drill says about the rollback that is possible now."""
+    environment, option = status.environment, status.rollback
+    drill, again = environment.drill, commands.drill(environment.environment)
+    if drill is None or option.mode is RollbackMode.NONE or environment.deployment is not None:
+        return ""
+    when, took = f"{age(drill.ended, now)} ago", f"took {format_duration(drill.seconds)}"
+    if not proves(drill, option):
+        result = "failed" if drill.reason else "was proven"
+        other = f"that to {drill.release} {result} {when}"
+        return f"the rollback to {option.release} is not proven yet ({other}): {again}"
+    if drill.reason:
+        reason = one_line(drill.reason)
+        return f"{icons.FAILED} failed {when}, {took}: {reason}; once that is fixed: {again}"
+    return f"{icons.DONE} rollback proven {when}, {took}"
 
 
 def _undo(status: Status) -> str:

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.core.health.observation import Balancer, ObservedGroup
-from pipeline.core.state.environment import Lease, ReleaseRecord
+from pipeline.core.state.environment import DrillRecord, Lease, ReleaseRecord
 from pipeline.core.state.next_step import next_step
-from pipeline.core.state.rollback import RollbackOption
+from pipeline.core.state.rollback import RollbackOption, proves
 from pipeline.core.state.status import Status
 from pipeline.ui.deployment_text import adopted_document
 from pipeline.ui.outcome import deployment_document
@@ -41,6 +41,7 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "in_flight": _in_flight(status),
         "lease": lease_document(environment.lease),
         "rollback": _rollback(status.rollback),
+        "drill": _drill(environment.drill, status.rollback),
         "unreadable": list(observation.unreadable),
         "next": next_step(status) or None,
     }
@@ -126,6 +127,22 @@ def lease_document(lease: Lease | None) -> dict[str, Any] | None:
         "since": lease.since,
         "expires": lease.expires,
         "command": lease.command or None,
+    }
+
+
+def _drill(drill: DrillRecord | None, option: RollbackOption) -> dict[str, Any] | None:
+    """Return the last drill; `current` says whether a rollback leads to the same release now."""
+    if drill is None:
+        return None
+    return {
+        "release": drill.release,
+        "ami_id": drill.ami_id,
+        "deployment": drill.deployment,
+        "ended": drill.ended,
+        "seconds": round(drill.seconds, 3),
+        "proven": not drill.reason,
+        "current": proves(drill, option),
+        "reason": drill.reason or None,
     }
 
 

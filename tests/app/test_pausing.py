@@ -14,6 +14,7 @@ from pipeline.app.environment.interrupted import Interrupted
 from pipeline.app.environment.paused import require_not_paused
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.housekeeping.destroy import destroy
+from pipeline.app.housekeeping.drill import drill
 from pipeline.app.recover import recover, recover_expired
 from pipeline.app.resume import resume
 from pipeline.core.deploy.phases import promotion
@@ -31,6 +32,7 @@ BOTH = "to continue: ami-pipeline resume -e staging; to go back: ami-pipeline ab
 OTHERS: dict[str, Callable[[Any], object]] = {
     **{name: each for name, each in COMMANDS.items() if name != "abort"},
     "destroy": lambda app: destroy(app, "staging", lambda _: True, with_traffic=True),
+    "rollback drill": lambda app: drill(app, "staging", lambda _: True),
     "adopt": lambda app: EnvironmentSession.begin(app, "staging", SessionOptions(command="adopt")),
     "state providers --upgrade": lambda app: EnvironmentSession.begin(
         app, "staging", SessionOptions(command="s", interrupted=Interrupted.REFUSE_TO_PLAN)
@@ -274,6 +276,7 @@ def test_the_next_run_waits_for_a_slow_start_and_ignores_the_alarms_that_were_ig
         return a_reconciler(fake, policy)
 
     monkeypatch.setattr(leased, "build_reconciler", build)
+    monkeypatch.setattr(environment, "alarms", fake)
     done = resume(environment.app, "staging")
     is_done(fake, done)
     assert [each.alarms for each in given] == [("web-latency",)]

@@ -19,6 +19,7 @@ CHANGING = [
     ["promote", "-e", "staging", "--yes"],
     ["promote", "-e", "staging", "--plan"],
     ["rollback", "-e", "staging", "--yes"],
+    ["rollback", "drill", "-e", "staging"],
     ["rebuild", "-e", "staging"],
     ["recover", "-e", "staging"],
     ["abort", "-e", "staging"],

@@ -23,7 +23,7 @@ Captured = pytest.CaptureFixture[str]
 def test_without_a_topic_each_page_is_a_line(capsys: Captured) -> None:
     assert run(["docs"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["adopt            Adopt a running group", "bake             Bake an image"]
+    assert lines[:2] == ["adopt            Adopt a running group", "analysis         Analysis"]
     assert "configuration    Every key of pipeline.toml" in lines
     assert lines[-2:] == ["read one: ami-pipeline docs TOPIC", f"CI files: {ROOT}/docs/ci"]
     assert len(lines) - 3 == len(shipped_pages(documentation_folder()))

@@ -216,7 +216,8 @@ def test_what_a_deployment_needs_is_checked(
 ) -> None:
     toml = tmp_path / "pipeline.toml"
     toml.write_text(toml.read_text().replace('["web"]', f'["web"]\naccount = "{THEIRS}"'))
-    toml.write_text(f'{toml.read_text()}[promote]\nverify = [{{ command = ["./smoke.sh"] }}]\n')
+    hook = '[[promote.hooks]]\nat = "before-traffic"\ncommand = ["./smoke.sh"]\n'
+    toml.write_text(toml.read_text() + hook)
     (tmp_path / "smoke.sh").touch()
     old = Balancer(kind="elb", identifier="old", name="old")
     monkeypatch.setattr(EnvironmentReader, "found_balancers", ((), (old,)))

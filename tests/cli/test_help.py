@@ -46,7 +46,8 @@ Usage: ami-pipeline rollback [OPTIONS]
 
   This takes seconds while its group is warm; otherwise a new group of its
   image is launched. The replaced image is quarantined: promote and rollback
-  reject it without --allow-quarantined.
+  reject it without --allow-quarantined. `rollback drill` proves that it would
+  work.
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]

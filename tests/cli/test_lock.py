@@ -21,6 +21,8 @@ from pipeline.app.environment.reconciler import state_lock
 from pipeline.cli.main import run
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.hooks.hook import Hook, Point
+from pipeline.core.pausing.pause import PausePolicy
+from pipeline.core.state.deployment import Outcome, Result
 from pipeline.core.state.environment import Environment
 from pipeline.ui.lock import lock_document, lock_text, warning
 from tests.adapters.scripted import ScriptedTerraform
@@ -257,3 +259,32 @@ def test_every_adapter_that_changes_something_is_behind_the_lease(
     for deed in deeds:
         with pytest.raises(LeaseHeldError, match="it was released"):
             deed()
+
+
+# Waiting
+
+
+def test_a_promotion_that_waits_goes_on_once_the_lease_is_free_and_stops_at_a_pause(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.now(UTC)
+    lease = replace(HELD, expires=(now + timedelta(minutes=1)).isoformat())
+    documents = Environments(DirectoryStore(Path(".ami-pipeline")))
+    version = documents.save(replace(PROMOTING, lease=lease), None)
+    pause = PausePolicy().begin("drain", now.isoformat())
+    outcome = Outcome(result=Result.PAUSED, phase="drain")
+    paused = replace(BEGUN, pauses=(pause,), outcome=outcome)
+    slept: list[float] = []
+
+    def release(_: object, seconds: float) -> None:
+        slept.append(seconds)
+        documents.save(replace(PROMOTING, lease=None, deployment=paused), version)
+
+    monkeypatch.setattr("pipeline.adapters.process.signals.Interrupts.sleep", release)
+    assert run(["promote", "--wait", "-e", "staging", "--yes"]) == 3
+    shown = capsys.readouterr().err
+    assert "waiting for ann@ci-7 (pid 4242), which runs promote -e staging since " in shown
+    assert "  is paused before drain since " in shown
+    both = "ami-pipeline resume -e staging; to go back: ami-pipeline abort -e staging"
+    assert f"next: to continue: {both}" in shown
+    assert slept == [5.0]

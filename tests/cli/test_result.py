@@ -102,6 +102,7 @@ def test_every_outcome_has_its_exit_code(result: Result | None) -> None:
             Result.ROLLED_BACK: 0 if undo_requested else 130 if interrupted else 4,
             Result.NEEDS_ATTENTION: 5,
             Result.PAUSED: 7,
+            Result.PROVEN: 0,
         }
         code = exit_code(done, undo_requested=undo_requested)
         assert code == expected[result], (kind, interrupted, undo_requested)

@@ -439,6 +439,21 @@ def test_a_name_filter_without_an_owner_is_rejected(file: Path) -> None:
             "environments.x.promote.overlap",
         ),
         ("[promote]\nsoak = 30", "promote.soak"),
+        ("[promote]\npause_before = ['reattach']", "promote.pause_before[0]"),
+        ("[promote]\npause_before = ['drian']", "promote.pause_before[0]"),
+        ("[promote]\npause_for = '30s'", "promote.pause_for"),
+        ("[promote]\napproval = 'me'", "promote.approval"),
+        (
+            "[promote]\napproval = 'another'\non_pause_timeout = 'resume'",
+            "promote.on_pause_timeout",
+        ),
+        (
+            (
+                "[promote]\napproval = 'another'\n"
+                "[environments.x.promote]\non_pause_timeout = 'resume'"
+            ),
+            "environments.x.promote.on_pause_timeout",
+        ),
         ("[promote]\nsoak = '25h'", "promote.soak"),
         ("[promote]\ndeadline = '0s'", "promote.deadline"),
         ("[promote]\nkeep_previous = '169h'", "promote.keep_previous"),

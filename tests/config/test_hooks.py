@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from pipeline.config import load
+from pipeline.config.hook_files import unusable_hooks
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.hooks.hook import DEFAULT_ON, Hook, On, Point, Runs
 from tests.config.examples import MINIMAL
@@ -128,3 +130,12 @@ def test_the_verify_hooks_of_an_earlier_version_are_refused_with_the_lines_to_wr
     table = "[promote]" if "promote.verify" in toml else "[environments.staging.promote]"
     file.write_text(f"{MINIMAL}{table}\n{line}\n")
     load(file)
+
+
+def test_a_program_on_instances_is_not_looked_for_on_this_machine(file: Path) -> None:
+    hook = '[[promote.hooks]]\nat = "after"\nrun = "instance"\ncommand = ["%s"]\n'
+    file.write_text(MINIMAL + hook % "/opt/not/here" + hook % "not-on-this-path")
+    programs = [each.command[0] for each in load(file).promote.hooks]
+    assert programs == ["/opt/not/here", "not-on-this-path"]
+    document = tomllib.loads(file.read_text())
+    assert [*unusable_hooks(file.parent, document)] == []

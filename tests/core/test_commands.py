@@ -30,6 +30,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
         commands.destroy("staging", with_traffic=True),
     ],
     commands.rollback: [commands.rollback("staging"), commands.rollback("staging", to=RELEASE)],
+    commands.drill: [commands.drill("staging")],
     commands.promote: [
         commands.promote("staging"),
         commands.promote("staging", AMI, allow_quarantined=True, allow_unhealthy=True),
@@ -86,8 +87,7 @@ def parse(command: str) -> click.Context:
     context: click.Context = click.Context(cli, **cli.context_settings)
     group: click.Group = cli
     while True:
-        name, *words = words
-        found = group.get_command(context, name)
+        name, found, words = group.resolve_command(context, words)
         assert found, f"there is no command {name}"
         if not isinstance(found, click.Group):
             return found.make_context(name, words, parent=context)

@@ -25,6 +25,7 @@ IN_FLIGHT = {
     "app/environment/interrupted.py require_allowed recover",
     "app/environment/paused.py require_not_paused recover",
     "app/housekeeping/destroy.py require_destroyable recover",
+    "app/housekeeping/drill.py require_drillable recover",
     "app/resume.py require_resumable abort",
     "app/resume.py require_resumable recover",
     "core/adoption/record.py require_undoable abort",

@@ -24,12 +24,12 @@ from tests.crash import report
 from tests.crash.case import Case, CaseResult
 from tests.crash.environment import REPOSITORY
 from tests.crash.planning import BAKE, plan
+from tests.crash.strategies import KINDS, PAIRS, SCENARIOS, STRATEGIES, first, parts, places
 from tests.crash.worker import record, run_batch, this_worker
 
-SCENARIOS = ("promote", "rollback-cold", "rollback-warm", "recover", "pause", "resume", BAKE)
-KINDS, STORES = ("classic", "application"), ("directory", "s3")
-BATCH = 10
-"""Runs that follow each other in one environment."""
+STORES = ("directory", "s3")
+BATCH = 1
+"""Runs that one task has: each result is shown as soon as it is there."""
 
 
 def main() -> int:
@@ -40,11 +40,18 @@ def main() -> int:
     began = time.monotonic()
     chance = random.Random(given.seed)  # noqa: S311  no secret depends on it
     with pool(given.workers) as workers:
-        scenarios = [each for each in given.scenario if each != BAKE]
-        wanted = [*itertools.product(scenarios, given.kind, given.store)]
+        wanted = [
+            (scenario, kind, store)
+            for scenario, store in itertools.product(given.scenario, given.store)
+            if scenario != BAKE and parts(scenario)[1] in given.strategy
+            for kind in places(scenario)
+            if kind in given.kind
+        ]
         if BAKE in given.scenario:
             wanted += [(BAKE, "none", store) for store in given.store]
-        recorded = list(workers.map(record, sorted(wanted)))
+        alike = {(one, first(kind), store): None for one, kind, store in sorted(wanted)}
+        once = dict(zip(alike, workers.map(record, alike), strict=True))
+        recorded = [once[one, first(kind), store].at(kind) for one, kind, store in sorted(wanted)]
         cases = plan(recorded, chance, double=given.double)
         cases = [each for each in cases if given.only in each.name]
         chance.shuffle(cases)
@@ -76,11 +83,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--replay", metavar="NAME", help="repeat one run, by its printed name")
     parser.add_argument("--write", metavar="FILE", help="write the figures as JSON")
-    for name, values in (("scenario", SCENARIOS), ("kind", KINDS), ("store", STORES)):
+    choices: dict[str, Sequence[str]] = {
+        "scenario": (*SCENARIOS, BAKE),
+        "strategy": [*STRATEGIES],
+        "kind": (*KINDS, *PAIRS),
+        "store": STORES,
+    }
+    for name, values in choices.items():
         parser.add_argument(f"--{name}", action="append", choices=values)
     given = parser.parse_args()
-    given.scenario = given.scenario or list(SCENARIOS)
-    given.kind, given.store = given.kind or list(KINDS), given.store or list(STORES)
+    for name, values in choices.items():
+        setattr(given, name, getattr(given, name) or [*values])
     return given
 
 

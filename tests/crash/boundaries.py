@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 BEFORE, EFFECT, ANSWER = "before", "effect", "answer"
 READS = ("Assume", "Describe", "Get", "Head", "List")
@@ -78,13 +78,15 @@ class Boundaries:
     """The boundaries of one process; `log` gets a line for each moment, a killed process's last one
     too.
 
-    `tool` is the process to kill: this one, or its parent.
+    `tool` is the process to kill: this one, or its parent. `names` say what a listener or rule is
+    for, by its ARN.
     """
 
     log: Path
     injection: Injection | None = None
     tool: int = field(default_factory=os.getpid)
     prefix: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
     _count: collections.Counter[str] = field(default_factory=collections.Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _broken: bool = False
@@ -215,8 +217,8 @@ def _calls(boundaries: Boundaries) -> None:
         if operation.startswith(READS):
             return call(self, operation, parameters)
         name = f"{self.meta.service_model.service_name}.{operation}"
-        if key := parameters.get("Key"):
-            name += f" {_VARIES.sub('N', key)}"
+        if what := object_of(parameters, boundaries.names):
+            name += f" {what}"
         with boundaries.at(name) as reached:
             at_work.reached = reached
             try:
@@ -237,6 +239,12 @@ def _calls(boundaries: Boundaries) -> None:
 
     client._make_api_call = calling
     setattr(URLLib3Session, "send", sending)  # noqa: B010  mypy allows no other way
+
+
+def object_of(parameters: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Return what a call changes: a key of S3, or what a listener or rule is for."""
+    listener = parameters.get("RuleArn") or parameters.get("ListenerArn", "")
+    return _VARIES.sub("N", parameters.get("Key", "")) or names.get(listener, "")
 
 
 def _files(boundaries: Boundaries) -> None:
@@ -303,7 +311,10 @@ def ordered(order: Path) -> Boundaries | None:
     given = json.loads(order.read_bytes())
     injection = Injection.named(given["injection"]) if given["injection"] else None
     return Boundaries(
-        log=Path(given["log"]), injection=injection, tool=given.get("tool", os.getpid())
+        log=Path(given["log"]),
+        injection=injection,
+        tool=given.get("tool", os.getpid()),
+        names=given.get("names", {}),
     )
 
 

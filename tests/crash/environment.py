@@ -12,7 +12,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from typing import Any
 from tests.crash import stores
 from tests.crash.boundaries import STORM, Injection, below, reached
 from tests.crash.command_runner import CommandRunner, CompletedCommand, RunningCommand
+from tests.crash.pairs import Shift
 from tests.crash.snapshot import Snapshot, healthy_targets
 from tests.crash.stores import BucketReader, DirectoryReader, StoreReader
 from tests.e2e.project import CANARY
-from tests.e2e.site import Balancer, Site
+from tests.e2e.site import Balancer, Site, targets_of
 from tests.e2e.testbed import CloudTestbed, build_fast_testbed
-from tools.load import Load, load
+from tools.load import Load, Result, load
 
 TAG = "ami-pipeline:status"
 SPEED = 240.0
@@ -35,6 +36,10 @@ DRAINED = 300
 """AWS's default deregistration delay, in seconds of the cloud's time."""
 PAUSE = 0.2
 """Seconds between two observations while something ends: each costs a dozen calls."""
+PORT = 80
+"""The port of the listeners with traffic; those for tests have another one."""
+HealthChange = tuple[str, str, str]
+"""A load balancer or target group, a member, and the state that the member reached."""
 RATE = 10.0
 """Requests per second to each environment."""
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -86,6 +91,11 @@ class CrashEnvironment:
         return cls(site=site, runner=runner, order=order, log=log, kept=kept)
 
     @property
+    def has_pairs(self) -> bool:
+        """Return True if the environment is behind pairs of target groups."""
+        return any(each.pair for each in self.site.balancers)
+
+    @property
     def images(self) -> tuple[str, ...]:
         """Return the images that can be promoted."""
         return self.site.testbed.old, self.site.testbed.new, *self.site.testbed.more
@@ -97,6 +107,8 @@ class CrashEnvironment:
 
     def configure(self, **promote: object) -> None:
         """Write the environment's configuration."""
+        if self.has_pairs:
+            promote = {"strategy": "flip", **promote}
         if promote != self._configured:
             self.site.configure(deadline="4h", **promote)
             self._be_patient()
@@ -129,7 +141,11 @@ class CrashEnvironment:
         """Start a command."""
         self.order.unlink(missing_ok=True)
         if injection or record:
-            text = {"log": str(self.log), "injection": injection.name if injection else ""}
+            text = {
+                "log": str(self.log),
+                "injection": injection.name if injection else "",
+                "names": listener_names(self.site.balancers),
+            }
             self.order.write_text(json.dumps(text))
         return self._start(words, self.order if injection or record else None)
 
@@ -170,16 +186,23 @@ class CrashEnvironment:
         """Clear the cloud's event record."""
         self.site.testbed.cloud.client.clear_timeline()
 
-    def health_changes(self) -> list[tuple[str, str, str]]:
-        """Return the changes of the members' health: load balancer, member, state."""
-        names = {each.arn or each.name: each.name for each in self.site.balancers}
-        found = []
+    def changes(self) -> list[HealthChange | Shift]:
+        """Return the changes of the members' health and of the weights, in order."""
+        names = {pool: pool for each in self.site.balancers for pool in pools(each)}
+        found: list[HealthChange | Shift] = []
         for each in self.site.testbed.cloud.client.timeline()["events"]:
             if each["kind"] == "target":
                 pool = each["pool"]  # a target group's ARN, or `elb:ACCOUNT:REGION:NAME`
                 name = names.get(pool) or names.get(pool.rpartition(":")[2])
                 found += [(name, each["id"], each["state"])] if name else []
+            if each["kind"] == "weights" and each["port"] == PORT:
+                ours = {pool: n for pool, n in each["weights"].items() if pool in names}
+                found += [Shift(at=each["at"], weights=ours)] if ours else []
         return found
+
+    def results(self) -> list[Result]:
+        """Return every answer to the requests."""
+        return [one for each in self.running for one in each.results]
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -202,9 +225,15 @@ class CrashEnvironment:
         """Read the whole state of the environment."""
         site, cloud = self.site, self.site.testbed.cloud
         groups = site._groups()
-        healthy = {}
+        healthy: dict[str, frozenset[str]] = {}
+        registered: dict[str, frozenset[str]] = {}
+        weights: dict[str, int] = {}
         for each in site.balancers:
-            healthy[each.name] = frozenset(healthy_targets(cloud, each))
+            for pool in pools(each):
+                healthy[pool] = frozenset(healthy_targets(cloud, each, pool))
+            if each.pair:
+                weights |= dict(zip(each.pair.groups, each.pair.weights(cloud), strict=True))
+                registered |= {arn: frozenset(targets_of(cloud, arn)) for arn in each.pair.groups}
         images = cloud.aws("ec2").describe_images(Owners=["self"])["Images"]
         return Snapshot(
             groups=groups,
@@ -213,6 +242,8 @@ class CrashEnvironment:
             attached={name: frozenset(site._attached(name)) for name in groups},
             healthy=healthy,
             document=self.content(),
+            weights=weights,
+            registered=registered,
         )
 
     def settled(self, within: float = 10.0) -> Snapshot:
@@ -283,6 +314,20 @@ def store_reader(site: Site, store: str) -> StoreReader:
     return DirectoryReader(folder=folder, environment=site.environment)
 
 
+def pools(balancer: Balancer) -> tuple[str, ...]:
+    """Return the keys of a load balancer's members: two ARNs for a pair, otherwise its name."""
+    return balancer.pair.groups if balancer.pair else (balancer.arn or balancer.name,)
+
+
+def listener_names(balancers: Iterable[Balancer]) -> dict[str, str]:
+    """Return what the listeners and rules of pairs are for, by ARN: names of boundaries."""
+    pairs = [each.pair for each in balancers if each.pair]
+    return {
+        **{each.rule: "traffic" for each in pairs},
+        **{each.test: "test" for each in pairs},
+    }
+
+
 def slow_health_checks(balancer: Balancer, cloud: Any) -> None:
     """Make health checks rare: at this speed they would be most of the work."""
     if balancer.kind == "classic":
@@ -291,7 +336,8 @@ def slow_health_checks(balancer: Balancer, cloud: Any) -> None:
         cloud.aws("elb").configure_health_check(LoadBalancerName=balancer.name, HealthCheck=check)
         return
     how = {"HealthCheckIntervalSeconds": CHECKED, "HealthyThresholdCount": 2}
-    cloud.aws("elbv2").modify_target_group(TargetGroupArn=balancer.arn, **how)
+    for arn in pools(balancer):
+        cloud.aws("elbv2").modify_target_group(TargetGroupArn=arn, **how)
 
 
 def allow_drain(balancer: Balancer, cloud: Any) -> None:
@@ -303,9 +349,8 @@ def allow_drain(balancer: Balancer, cloud: Any) -> None:
         )
         return
     delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(DRAINED)}
-    cloud.aws("elbv2").modify_target_group_attributes(
-        TargetGroupArn=balancer.arn, Attributes=[delay]
-    )
+    for arn in pools(balancer):
+        cloud.aws("elbv2").modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
 
 
 @contextlib.contextmanager
@@ -321,6 +366,16 @@ def build_testbed(folder: Path) -> Iterator[CloudTestbed]:
 def under_load(environment: CrashEnvironment) -> Iterator[None]:
     """Keep an environment under load for a block."""
     with contextlib.ExitStack() as stack:
-        urls = [f"{each.url}/" for each in environment.site.balancers]
-        environment.running = [stack.enter_context(load(url, RATE / len(urls))) for url in urls]
+        balancers = environment.site.balancers
+        environment.running = [
+            # A network load balancer moves connections, not requests.
+            stack.enter_context(
+                load(
+                    f"{each.url}/",
+                    RATE / len(balancers),
+                    keep_alive=each.kind != "pair-network",
+                )
+            )
+            for each in balancers
+        ]
         yield

@@ -5,10 +5,14 @@ An empty list means no violation. Lost requests are counted by the load generato
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tests.crash import pairs
+from tests.crash.pairs import Shift
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from tests.crash.command_runner import CompletedCommand
     from tests.crash.snapshot import Snapshot
@@ -17,6 +21,8 @@ MEMBERS = 2
 """The members that serve before each run, and so at every moment of it."""
 DONE, REFUSED, ROLLED_BACK, NEEDS_ATTENTION, LOST = 0, 3, 4, 5, 6
 PAUSED = 7
+SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
+NONE: Mapping[str, int] = {}
 
 
 def when_killed(before: Snapshot, after: Snapshot) -> list[str]:
@@ -76,24 +82,32 @@ def one_writer(before: Snapshot, after: Snapshot) -> list[str]:
 
 
 def never_less(
-    before: Mapping[str, frozenset[str]], summary: Iterable[tuple[str, str, str]]
+    before: Mapping[str, frozenset[str]],
+    changes: Iterable[tuple[str, str, str] | Shift],
+    weights: Mapping[str, int] = NONE,
 ) -> list[str]:
     """No load balancer ever has fewer healthy members than are to serve.
 
-    `changes` are the changes of a member's health in order: load balancer, member, state.
+    `changes` are new weights, and changes of a member's health in order: load balancer or target
+    group, member, state. A target group whose weight is 0 needs no members.
     """
     healthy = {name: set(members) for name, members in before.items()}
-    found = []
-    for balancer, member, state in summary:
-        if balancer not in healthy:
-            continue
-        if state == "healthy":
-            healthy[balancer].add(member)
+    shares, found = dict(weights), []
+    for each in changes:
+        if isinstance(each, Shift):
+            shares |= each.weights
+            names, reason = list(each.weights), f"the weights were {dict(each.weights)}"
         else:
-            healthy[balancer].discard(member)
-            if len(healthy[balancer]) < MEMBERS:
-                left = sorted(healthy[balancer])
-                found.append(f"{balancer} had {left} once {member} was {state}")
+            balancer, member, state = each
+            if balancer not in healthy:
+                continue
+            (healthy[balancer].add if state == "healthy" else healthy[balancer].discard)(member)
+            names, reason = [balancer] * (state != "healthy"), f"{member} was {state}"
+        found += [
+            f"{name} had {sorted(healthy[name])} once {reason}"
+            for name in names
+            if shares.get(name, 1) and len(healthy[name]) < MEMBERS
+        ]
     return found
 
 
@@ -120,6 +134,9 @@ def finish(
         *declared(after, idle=is_idle(result)),
     ]
     found += matches_request(words, result, after, in_flight=in_flight)
+    found += [*pairs.ended(after), *same_size(before, after)]
+    if words == ("abort",) and result.code == DONE and after.serving != before.serving:
+        found.append(f"abort ended with {result.code}, but {after.serving} serves")
     return found
 
 
@@ -135,6 +152,15 @@ def survived(
     if result.code == ROLLED_BACK and after.serving != before.serving and words[0] == "promote":
         return [f"{summary}, but {after.serving} serves"]
     return []
+
+
+def same_size(before: Snapshot, after: Snapshot) -> list[str]:
+    """The release that served before has its sizes again, if it serves still."""
+    name = before.serving
+    if name != after.serving or not {name} <= before.groups.keys() & after.groups.keys():
+        return []
+    then, now = ({key: each.groups[name].get(key) for key in SIZES} for each in (before, after))
+    return [] if then == now else [f"{name} had the sizes {then}, and now has {now}"]
 
 
 def is_idle(result: CompletedCommand) -> bool:

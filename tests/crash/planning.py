@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.crash.boundaries import CUT, EFFECT, STOP, STORM, Injection
 from tests.crash.case import FIXES, Case
+from tests.crash.strategies import parts
 
 BAKE = "bake"
 STORMS = range(1, 5)
+STOPPED = {
+    "": ("attach", "soak", "observe"),
+    "flip": ("attach", "shift", "observe"),
+    "weight": ("step-1", "shift"),
+    "members": ("step-1", "soak"),
+    "batches": ("batch-2", "soak"),
+}
+"""The phases in which a process is suspended, by strategy."""
 SURVIVED = ("start ", "exit ", "apply ", "packer ")
 """Boundaries at which a child process runs: the tool is killed once with it and once without it."""
 WEIGHTS = {"recover": 6, "again": 3, "rollback": 4, "other": 3, "rebuild": 1}
@@ -29,6 +38,13 @@ class RecordedScenario:
     def boundaries(self) -> frozenset[str]:
         return frozenset(each.rpartition(":")[0] for each in self.moments)
 
+    def at(self, kind: str) -> RecordedScenario:
+        """Return the moments behind another kind of pair: a rule is changed by another call."""
+        if kind != "pair-rule":
+            return replace(self, kind=kind)
+        calls = "ModifyListener traffic", "ModifyRule traffic"
+        return replace(self, kind=kind, moments=tuple(m.replace(*calls) for m in self.moments))
+
 
 def plan(recorded: Sequence[RecordedScenario], chance: random.Random, double: int) -> list[Case]:
     """Return every run, and `double` runs in which the fixing command is killed, too."""
@@ -38,15 +54,20 @@ def plan(recorded: Sequence[RecordedScenario], chance: random.Random, double: in
         for each in recorded
         for case in (*faulted(each, chance), *environment_faults(each, chance))
     ]
-    recoveries = [each for each in recorded if each.scenario == "recover"]
-    known = {(each.kind, each.store) for each in recoveries}
-    again = [each for each in found if (each.kind, each.store) in known and each.scenario != BAKE]
+    recoveries = [each for each in recorded if parts(each.scenario)[0] == "recover"]
+    known = {place(each) for each in recoveries}
+    again = [each for each in found if place(each) in known]
     times = range(double if again else 0)
     return [
         *found,
         *faults,
         *(with_second_kill(chance.choice(again), recoveries, chance) for _ in times),
     ]
+
+
+def place(what: RecordedScenario | Case) -> tuple[str, str, str]:
+    """Return the strategy, the kind of load balancer and the store: one recovery fits it."""
+    return parts(what.scenario)[1], what.kind, what.store
 
 
 def single(recorded: RecordedScenario, chance: random.Random) -> Iterator[Case]:
@@ -90,8 +111,9 @@ def environment_faults(recorded: RecordedScenario, chance: random.Random) -> Ite
     if recorded.scenario == BAKE:
         return
     kills = [Injection(boundary=f"calls#{seed}", moment=STORM) for seed in STORMS]
-    if recorded.scenario == "promote":
-        kills += [Injection(boundary=phase, moment=STOP) for phase in ("attach", "soak", "observe")]
+    verb, strategy = parts(recorded.scenario)
+    if verb == "promote":
+        kills += [Injection(boundary=phase, moment=STOP) for phase in STOPPED[strategy]]
     for injection in kills:
         yield Case(
             scenario=recorded.scenario,
@@ -115,7 +137,7 @@ def with_second_kill(
     case: Case, recoveries: Sequence[RecordedScenario], chance: random.Random
 ) -> Case:
     """Return a run whose fixing command is killed as well, at a moment of `recover`."""
-    like = next(each for each in recoveries if (each.kind, each.store) == (case.kind, case.store))
+    like = next(each for each in recoveries if place(each) == place(case))
     return Case(
         scenario=case.scenario,
         kind=case.kind,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.crash import invariants
 from tests.crash.case import KILLED, CaseResult
+from tests.crash.pairs import Shift, answered
 
 if TYPE_CHECKING:
     from tests.crash.command_runner import CompletedCommand
@@ -32,6 +33,7 @@ class RunRecord:
     orphans: int = 0
     seconds: float = 0.0
     began: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.monotonic)
 
     @classmethod
     def start(cls, environment: CrashEnvironment) -> RunRecord:
@@ -56,12 +58,25 @@ class RunRecord:
         self.output.append(result.err[-3000:])
         return result
 
+    def _judge_changes(self) -> None:
+        """Check the health and the weights at every moment, and who answered."""
+        before, changes = self.before, self.environment.changes()
+        self.judge("meanwhile", invariants.never_less(before.healthy, changes, before.weights))
+        if not before.weights:
+            return
+        homes: dict[str, set[str]] = {}
+        joined = [(one, pool) for pool, members in before.registered.items() for one in members]
+        joined += [(each[1], each[0]) for each in changes if not isinstance(each, Shift)]
+        for member, pool in joined:
+            homes.setdefault(member, set()).add(pool)
+        shifts = [each for each in changes if isinstance(each, Shift)]
+        results = [each for each in self.environment.results() if each.at > self.started]
+        self.judge("meanwhile", answered(results, before.weights, shifts, homes))
+
     def finish(self, name: str) -> CaseResult:
         """Check what was recorded during the run, and return the result."""
         environment = self.environment
-        self.judge(
-            "meanwhile", invariants.never_less(self.before.healthy, environment.health_changes())
-        )
+        self._judge_changes()
         self.judge("meanwhile", invariants.one_writer_each(environment.leases()))
         if secrets := environment.secrets(self.began):
             self.found.append(f"the secret is in {secrets}")

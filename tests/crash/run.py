@@ -8,31 +8,22 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from tests.crash import invariants
+from tests.crash import invariants, pairs
 from tests.crash.boundaries import STOP, STORM, Injection
 from tests.crash.case import KILLED, Case, CaseResult
 from tests.crash.record import RunRecord
+from tests.crash.strategies import OVERLAP, STRATEGIES, Strategy, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.crash.command_runner import CompletedCommand
     from tests.crash.environment import CrashEnvironment
 
 LEASE = 61.0
 """Real seconds after which a lease expires that is not renewed."""
-PAUSING = ("--pause-before", "drain")
-HALF_WAY = Injection(boundary="autoscaling.AttachTrafficSources#1", moment="answer")
-"""Where a promotion is killed before the scenario `recover`."""
-
-
-def is_paused(content: Mapping[str, Any]) -> bool:
-    """Return True if the deployment of a document is paused."""
-    pauses = (content["deployment"] or {}).get("pauses", [])
-    return bool(pauses) and pauses[-1]["decision"] is None
+PAUSE_BEFORE = "--pause-before"
 
 
 @dataclass(kw_only=True)
@@ -40,6 +31,7 @@ class CaseRunner:
     """Runs cases in one environment that has a release in service."""
 
     environment: CrashEnvironment
+    _strategy: Strategy = field(default=OVERLAP, init=False)
 
     # --- preparation ------------------------------------------------------------------------------
 
@@ -48,39 +40,56 @@ class CaseRunner:
         environment = self.environment
         environment.mark_images_good()
         if not environment.content():
-            environment.configure(keep_previous="none")
+            self._configure(keep_previous="none")
         content = environment.content()
         if not content or not content["serving"]:
             self._run_successfully(
                 "promote", "--yes", "--allow-quarantined", "--image", environment.images[0]
             )
         elif content["deployment"]:
-            self._run_successfully("abort" if is_paused(content) else "recover")
+            self._run_successfully("abort" if pairs.is_paused(content) else "recover")
 
     def prepare(self, scenario: str) -> tuple[str, ...]:
         """Prepare the start of a scenario; return its command."""
+        verb, strategy = parts(scenario)
+        self._strategy = STRATEGIES[strategy]
         self.settle()
         environment = self.environment
         content = environment.content()
         warm = [name for name in content["releases"] if name != content["serving"]]
-        if scenario == "rollback-warm":
-            environment.configure(keep_previous="next")
+        if verb == "rollback-warm":
+            self._configure(keep_previous="next")
             if not warm:
                 self._run_successfully(*self.promotion())
             environment.mark_images_good()
             return ("rollback", "--yes")
-        environment.configure(keep_previous="none")
-        if scenario == "rollback-cold":
+        self._configure(keep_previous="none")
+        if verb == "rollback-cold":
             return ("rollback", "--yes", "--allow-quarantined", "--to", self.image())
-        if scenario == "recover":
-            killed = environment.run(*self.promotion(), injection=HALF_WAY)
+        if verb == "recover":
+            half_way = self._strategy.killed_at(self.kind)
+            killed = environment.run(*self.promotion(), injection=half_way)
             assert killed.code == KILLED, killed.err
             return ("recover",)
-        if scenario == "resume":
-            paused = environment.run(*self.promotion(*PAUSING))
+        pausing = (PAUSE_BEFORE, self._strategy.before)
+        if verb in {"resume", "abort"}:
+            paused = environment.run(*self.promotion(*pausing))
             assert paused.code == invariants.PAUSED, paused.err
-            return ("resume",)
-        return self.promotion(*(PAUSING if scenario == "pause" else ()))
+            assert self._pause() == []
+            return (verb,)
+        return self.promotion(*(pausing if verb == "pause" else ()))
+
+    @property
+    def kind(self) -> str:
+        """The kind of the load balancer, or the first of several."""
+        return self.environment.site.balancers[0].kind
+
+    def _configure(self, **promote: object) -> None:
+        self.environment.configure(**self._strategy.promote, **promote)
+
+    def _pause(self) -> list[str]:
+        """Return the violations of a deployment that has paused."""
+        return pairs.paused(self.environment.observe(), self._strategy.share)
 
     def promotion(self, *options: str, than: str = "") -> tuple[str, ...]:
         """Return the command that promotes an image which does not serve."""
@@ -103,7 +112,8 @@ class CaseRunner:
         """Run a scenario cleanly; return every moment it passes."""
         words = self.prepare(scenario)
         result = self.environment.run(*words, record=True)
-        assert result.code == (invariants.PAUSED if scenario == "pause" else 0), result.err
+        pauses = parts(scenario)[0] == "pause"
+        assert result.code == (invariants.PAUSED if pauses else 0), result.err
         return self.environment.passed()
 
     # --- the run ----------------------------------------------------------------------------------
@@ -137,6 +147,8 @@ class CaseRunner:
             record.judge(
                 "when it ended", invariants.survived(words, killed, record.before, when_killed)
             )
+        if killed.code == invariants.PAUSED:
+            record.judge("when it paused", self._pause())
         record.faulted = int(self._is_faulted(injection))
         record.orphans = len(invariants.orphans(when_killed))
 
@@ -175,13 +187,14 @@ class CaseRunner:
 
     def _fix_command(self, fix: str, words: tuple[str, ...]) -> tuple[str, ...]:
         """Return the command of this name; only two end a pause, and one of them fits the name."""
-        if is_paused(self.environment.content()):
+        if pairs.is_paused(self.environment.content()):
             return ("abort",) if fix in {"recover", "rollback"} else ("resume",)
         target = words[-1] if words[0] == "promote" else ""
-        again = tuple(each for each in words if each not in PAUSING)
+        pausing = {PAUSE_BEFORE, self._strategy.before}
+        again = tuple(each for each in words if each not in pausing)
         return {
             "recover": ("recover",),
-            "again": ("recover",) if words[0] == "resume" else again,
+            "again": ("recover",) if words[0] in {"resume", "abort"} else again,
             "rollback": ("rollback", "--yes"),
             "other": self.promotion(than=target),
             "rebuild": ("rebuild", "--version", "3.0.0"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Snapshot:
     """The groups, templates, images, attachments and health of an environment at one instant, by
     release.
+
+    Behind a pair, `healthy`, `registered` and `weights` are by target group.
     """
 
     groups: dict[str, dict[str, Any]]
@@ -23,6 +25,8 @@ class Snapshot:
     attached: dict[str, frozenset[str]]
     healthy: dict[str, frozenset[str]]
     document: dict[str, Any]
+    weights: dict[str, int] = field(default_factory=dict)
+    registered: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def serving(self) -> str:
@@ -39,17 +43,21 @@ class Snapshot:
         return frozenset(i["InstanceId"] for i in found if i["LifecycleState"] == "InService")
 
     def capacity(self) -> int:
-        """Return the healthy members of the load balancer that has the fewest."""
-        return min(len(each) for each in self.healthy.values())
+        """Return the healthy members of the load balancer that has the fewest.
+
+        Of a pair, the target groups with traffic count.
+        """
+        serving = (each for name, each in self.healthy.items() if self.weights.get(name, 1))
+        return min((len(each) for each in serving), default=0)
 
 
-def healthy_targets(cloud: Cloud, balancer: Balancer) -> Iterator[str]:
-    """Yield the instances that a load balancer reports as healthy."""
+def healthy_targets(cloud: Cloud, balancer: Balancer, pool: str = "") -> Iterator[str]:
+    """Yield the instances that a load balancer, or a target group of it, reports as healthy."""
     if balancer.kind == "classic":
         answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=balancer.name)
         yield from (i["InstanceId"] for i in answer["InstanceStates"] if i["State"] == "InService")
         return
-    answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=balancer.arn)
+    answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=pool or balancer.arn)
     for each in answer["TargetHealthDescriptions"]:
         if each["TargetHealth"]["State"] == "healthy":
             yield each["Target"]["Id"]

@@ -7,6 +7,7 @@ import functools
 import itertools
 import multiprocessing.util
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -47,7 +48,8 @@ class Worker:
     def case_runner(self, kind: str, store: str) -> Iterator[CaseRunner]:
         """Return the runner for this kind of load balancer and store, under load for a block."""
         if (kind, store) not in self._case_runners:
-            name = f"{kind[:3]}-{store[:3]}{len(self._left) or ''}"
+            short = "".join(each[:3] for each in re.split(r"\W", kind))
+            name = f"{short}-{store[:3]}{len(self._left) or ''}"
             environment = CrashEnvironment.built(
                 self._testbed, self._runner, name, kind=kind, store=store
             )

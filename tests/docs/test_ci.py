@@ -72,7 +72,7 @@ def test_each_file_calls_what_it_is_for() -> None:
         "github-actions.yml": {"bake", "promote"},
         "gitlab-ci.yml": {"bake", "config", "promote", "rebuild", "rollback"},
         "plan.yml": {"config", "promote"},
-        "nightly.yml": {"rebuild"},
+        "nightly.yml": {"rebuild", "rollback"},
         "resume.yml": {"abort", "recover", "resume"},
         "rollback.yml": {"rollback", "status"},
     }

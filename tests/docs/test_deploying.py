@@ -74,7 +74,17 @@ def test_every_output_for_a_ci_system_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["promote", "rollback", "rebuild", "resume", "recover", "abort", "destroy"]
+    "command",
+    [
+        "promote",
+        "rollback",
+        "rollback drill",
+        "rebuild",
+        "resume",
+        "recover",
+        "abort",
+        "destroy",
+    ],
 )
 def test_the_exit_codes_of_every_deploying_command_are_documented(command: str) -> None:
     assert len(re.findall(rf"^\| `{command}` \|", EXIT_CODES, re.MULTILINE)) == 1

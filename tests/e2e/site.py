@@ -65,7 +65,7 @@ class Balancer:
             answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=self.name)
             return {each["InstanceId"] for each in answer["InstanceStates"]}
         groups = self.pair.groups if self.pair else (self.arn,)
-        return {each for arn in groups for each in _targets_of(cloud, arn)}
+        return {each for arn in groups for each in targets_of(cloud, arn)}
 
     @staticmethod
     def make(testbed: CloudTestbed, environment: str, kind: str) -> Balancer:
@@ -82,12 +82,14 @@ class Balancer:
         if kind == "classic":
             return _classic(testbed, name)
         if kind.startswith("pair"):
+            name += kind.removeprefix("pair")[:2]
             url, pair = make_pair(testbed, name, kind)
             return Balancer(kind=kind, name=name, url=url, pair=pair)
         return _modern(testbed, name, kind)
 
 
-def _targets_of(cloud: Cloud, group: str) -> set[str]:
+def targets_of(cloud: Cloud, group: str) -> set[str]:
+    """Return the instances that are registered in a target group, draining ones too."""
     answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=group)
     return {each["Target"]["Id"] for each in answer["TargetHealthDescriptions"]}
 
@@ -184,7 +186,7 @@ class Site:
         return wait_for_exit(self.start(verb, *arguments))
 
     def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
-        words = (verb, "-e", self.environment, *arguments)
+        words = (*verb.split(), "-e", self.environment, *arguments)
         return self.project.start("--output", "json", *words)
 
     def promote(self, *arguments: str) -> CommandResult:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e.images import installed_images
-from tests.e2e.site import LONGEST, Site
+from tests.e2e.matrix import RunningDeployment, kill
+from tests.e2e.site import LONGEST, Site, wait_for_exit
 
 if TYPE_CHECKING:
     from tests.e2e.testbed import CloudTestbed
@@ -25,7 +27,7 @@ ROLLED_BACK = 4
 def site(testbed: CloudTestbed) -> Site:
     made = testbed.site("probed", "application")
     url = f"{made.balancers[0].url}/slow?seconds=0"
-    made.configure(soak="1m", observe="1m", probe={"url": url, "rate": 50})
+    made.configure(soak="1m", observe="1m", probe={"url": url, "rate": 50, "timeout": "30s"})
     return made
 
 
@@ -44,7 +46,7 @@ def test_a_good_release_shows_its_totals_and_a_bad_one_is_rolled_back_by_the_pro
 
     plan = site.run("promote", "--plan", "--image", site.testbed.new)
     assert plan.document["probe"].endswith("/slow?seconds=0")
-    with site.under_load(100):
+    with site.under_load(50):
         good = site.promote("--image", site.testbed.new)
     assert good.code == 0, good.err
     totals = good.document["probe"]
@@ -52,7 +54,7 @@ def test_a_good_release_shows_its_totals_and_a_bad_one_is_rolled_back_by_the_pro
     assert (totals["failed"], totals["not_sent"], totals["file"]) == (0, 0, None)
 
     (broken,) = installed_images(site.testbed.cloud, ["3.0.0"], BREAK)
-    with site.under_load(100):
+    with site.under_load(50):
         bad = site.promote("--image", broken)
     assert bad.code == ROLLED_BACK, bad.err
     assert bad.document["phase"] in {"attach", "soak"}
@@ -65,3 +67,23 @@ def test_a_good_release_shows_its_totals_and_a_bad_one_is_rolled_back_by_the_pro
     assert "the probe's first failed request" in bad.err
     assert site.image_of(site.serving) == site.testbed.new
     assert [each["probe"] for each in history(site)[:2]] == [totals, good.document["probe"]]
+
+
+def test_a_run_that_is_stopped_or_killed_ends_at_once_and_the_totals_add_up(site: Site) -> None:
+    site.ensure_serving(site.testbed.new)
+    running = site.begin("promote", "soak: started", "--yes", "--image", site.testbed.old)
+    running.send_signal(signal.SIGINT)
+    stopped = wait_for_exit(running)
+    assert (stopped.code, stopped.document["outcome"]) == (130, "rolled back"), stopped.err
+    assert stopped.document["probe"]["failed"] == 0
+    assert stopped.document["probe"]["requests"] > 0
+
+    running = site.begin("promote", "drain: started", "--yes", "--image", site.testbed.old)
+    kill(RunningDeployment(process=running))
+    before = site.content["deployment"]["probe"]
+    assert before["requests"] > 0
+    recovered = site.run("recover")
+    assert recovered.code == 0, recovered.err
+    totals = recovered.document["probe"]
+    assert totals["requests"] > before["requests"]
+    assert (totals["failed"], recovered.document["outcome"]) == (0, "promoted")

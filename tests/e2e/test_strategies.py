@@ -5,6 +5,7 @@ Every release is a version, and each response names the version that sent it.
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -15,9 +16,10 @@ import pytest
 
 from tests.e2e.images import installed_images
 from tests.e2e.pairs import Pair
+from tests.e2e.project import REPOSITORY
 from tests.e2e.site import LONGEST, Site, wait_for_exit
 from tests.running_cloud import eventually
-from tools.load import Result, load
+from tools.load import Load, Result, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +93,7 @@ def test_a_canary_by_weight_gets_its_share_in_each_step(
     assert result.code == 0, result.err
     assert running.failures[:3] == []
     assert [name for name in seen if name.startswith("step")] == ["step-1", "step-2"]
-    assert pair_of(site).weights(site.testbed.cloud) == [0, 100]
+    assert pair_of(site).weights(site.testbed.cloud) == [100, 0]
 
 
 def phases_of(progress: str) -> list[str]:
@@ -195,7 +197,7 @@ def test_a_green_that_is_never_healthy_takes_nothing_from_the_old_release(
     strategy: str, make: Callable[..., Site]
 ) -> None:
     kind, settings = SETTINGS[strategy]
-    site = make(f"sick-{strategy}", kind, **{**settings, "deadline": "3m"})
+    site = make(f"unhealthy-{strategy}", kind, **{**settings, "deadline": "3m"})
     cloud = site.testbed.cloud.client
     cloud.set_behavior("never-healthy", group=site.group("r000002"))
     with loaded(site) as running:
@@ -246,8 +248,8 @@ def test_weights_are_within_two_points_over_5000_requests(
     process = site.begin("promote", "step-1: started", "--yes", "--image", site.testbed.new)
     time.sleep(2)
     keep = kind != "pair-network"
-    with load(f"{site.balancers[0].url}/", 250, versions=True, keep_alive=keep) as running:
-        eventually(lambda: len(running.results) >= 5000, within=60)
+    with load(f"{site.balancers[0].url}/", RATE, versions=True, keep_alive=keep) as running:
+        eventually(lambda: len(running.results) >= 5000, within=120)
     process.send_signal(signal.SIGINT)
     result = wait_for_exit(process)
     assert result.code == 130, result.err
@@ -272,3 +274,59 @@ def test_a_serving_target_group_gets_a_pair_and_is_then_flipped(
     first_new = min(each.at for each in running.results if each.version == "2.0.0")
     late = [each for each in running.results if each.at > first_new + IN_FLIGHT]
     assert versions(late).keys() == {"2.0.0"}
+
+
+PICTURED: dict[str, tuple[str, str, dict[str, object]]] = {
+    "overlap": ("overlap", "application", {"strategy": "overlap", "soak": "1m"}),
+    "flip": ("flip", "pair", {"strategy": "flip"}),
+    "weight": ("canary by weight: 5 %, then 25 %", "pair", SETTINGS["weight"][1]),
+    "members": ("canary by members: 1 of 4, then half", "application", SETTINGS["members"][1]),
+    "batches": ("batches, min_healthy = 75", "application", {"strategy": "batches"}),
+}
+
+
+@pytest.mark.parametrize("name", list(PICTURED))
+def test_a_run_of_each_strategy_is_recorded_for_its_picture(
+    name: str, make: Callable[..., Site]
+) -> None:
+    title, kind, settings = PICTURED[name]
+    if name == "batches":
+        settings = {**settings, "min_healthy": 75}
+    site = make(f"picture-{name}", kind, **{"observe": "1m", **settings})
+    if kind == "application":
+        scaling = site.testbed.cloud.aws("autoscaling")
+        group = site.group("r000001")
+        scaling.update_auto_scaling_group(AutoScalingGroupName=group, DesiredCapacity=4, MaxSize=4)
+        eventually(lambda: len(site.members("r000001")) == 4, within=30)
+    with loaded(site) as running:
+        process = site.start("promote", "--yes", "--image", site.testbed.new)
+        assert process.stderr
+        begins = [
+            (found[1], time.monotonic())
+            for line in process.stderr
+            if (found := re.search(r"([a-z0-9-]+): started", line))
+        ]
+        assert process.wait(timeout=LONGEST) == 0
+        time.sleep(2)
+    assert running.failures[:3] == []
+    write_recording(name, title, running, begins)
+
+
+def write_recording(name: str, title: str, running: Load, begins: list[tuple[str, float]]) -> None:
+    """Write what tools/traffic_pictures.py draws, for each half of a second."""
+    step, first = 0.5, min(each.at for each in running.results)
+    count = int((max(each.at for each in running.results) - first) / step)
+    seconds = [[0, 0] for _ in range(count + 1)]
+    for each in running.results:
+        seconds[int((each.at - first) / step)][each.version == "2.0.0"] += 1
+    recording = {
+        "title": title,
+        "step": step,
+        "seconds": seconds[:-1],
+        "phases": [[phase, round(at - first, 1)] for phase, at in begins],
+        "requests": len(running.results),
+        "failed": len(running.failures),
+    }
+    folder = REPOSITORY / ".build/traffic"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(recording))

@@ -164,7 +164,7 @@ def test_requests_are_served_during_a_health_check(
 ) -> None:
     running = start(CHECKED_SECONDS="0.5")
     assert running.get("/serving")[0] == 503
-    assert running.get("/health", "curl/8.0")[0] == 200, "a verify hook asks, too"
+    assert running.get("/health", "curl/8.0")[0] == 200, "a hook asks, too"
     assert running.get("/serving")[0] == 503
     assert running.get("/health", agent)[0] == 200
     assert running.get("/serving")[0] == 200

@@ -41,12 +41,13 @@ def _bakes(world: World) -> Iterator[str]:
 
 
 def _deployments(world: World) -> Iterator[str]:
-    """Promote, go back to a warm group, finish and undo killed runs, go back to a deleted group."""
+    """Promote, go back to a warm and to a deleted group, each after a drill; end killed runs."""
     keys = world.keys("deploy", world.policy("deploy"))
     old, new = world.site.testbed.old, world.site.testbed.new
     promote = ("promote", *HERE, "--yes", "--allow-quarantined", "--image")
     yield from _run(world, (*promote, old), keys)
     yield from _run(world, (*promote, new), keys)
+    yield from _run(world, ("rollback", "drill", *HERE), keys)
     yield from _run(world, ("rollback", *HERE, "--yes"), keys)
     for finishing in (("recover", *HERE), ("abort", *HERE)):
         _kill_in_soak(world, (*promote, new), keys)
@@ -55,6 +56,7 @@ def _deployments(world: World) -> Iterator[str]:
     other = new if world.site.testbed.old == world.image_of(serving) else old
     world.configure(keep_previous="none")
     yield from _run(world, (*promote, other), keys)
+    yield from _run(world, ("rollback", "drill", *HERE), keys)
     yield from _run(world, ("rollback", *HERE, "--yes", "--to", serving), keys)
     world.configure()
     for words in (*READS, *READS_STATE, ADOPT):

@@ -33,6 +33,8 @@ SPEED = 240
 ADOPTED = "by-hand"
 """A group of nobody's release, without instances, with a launch configuration."""
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:hooks"
+AGENT = ["ssm:UpdateInstanceInformation", "ssmmessages:*", "ec2messages:*"]
+"""What the SSM agent of an instance calls (AmazonSSMManagedInstanceCore)."""
 HOOKS = f"arn:aws:iam::{ACCOUNT}:role/hooks"
 POLICIES = f"""
 [environments.{ENVIRONMENT}.terraform.inputs.scaling_policies.cpu]
@@ -197,6 +199,9 @@ def prepare(cloud: Cloud) -> None:
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     for name in ("web", "hooks"):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    statement = {"Effect": "Allow", "Action": AGENT, "Resource": "*"}
+    agent = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName="web", PolicyName="agent", PolicyDocument=agent)
     iam.add_role_to_instance_profile(InstanceProfileName="web", RoleName="web")
     metric = {"Namespace": "web", "MetricName": "errors", "Statistic": "Sum", "Period": 60}
     cloud.aws("cloudwatch").put_metric_alarm(
@@ -241,7 +246,10 @@ def own_image(cloud: Cloud, version: str) -> str:
 
 def configure(site: Site, inputs: str, **promote: object) -> None:
     """Write the configuration with every part that adds permissions."""
-    hooks = [{"at": "before-traffic", "command": ["true"], "timeout": "10s"}]
+    hooks = [
+        {"at": "before-traffic", "command": ["true"], "timeout": "10s"},
+        {"at": "before-traffic", "command": ["true"], "timeout": "1m", "run": "instance"},
+    ]
     site.configure(alarms=["web-errors"], hooks=hooks, **promote)
     path = site.project.folder / "pipeline.toml"
     text = path.read_text()

@@ -13,9 +13,12 @@ FAULTS = {
 }
 """The faults, by the local cloud's name, and as the table names them."""
 PROMOTE, ROLLBACK, TERRAFORM, PACKER = "promote", "rollback", "terraform", "packer"
+FLIP, FLIP_BACK = "promote, flip", "rollback, flip"
 SCENARIOS = {
     PROMOTE: "ami-pipeline",
     ROLLBACK: "ami-pipeline",
+    FLIP: "ami-pipeline",
+    FLIP_BACK: "ami-pipeline",
     TERRAFORM: "Terraform",
     PACKER: "Packer",
 }
@@ -26,10 +29,15 @@ DONE, RESTORED = 0, 4
 EXPECTED = {
     PROMOTE: (DONE,),
     ROLLBACK: (DONE,),
+    FLIP: (DONE,),
+    FLIP_BACK: (DONE,),
     TERRAFORM: (DONE, RESTORED),
     PACKER: (DONE, RESTORED),
 }
 """The exit codes that are right. A tool of another maker may fail; everything is restored then."""
+_WEIGHTS = frozenset({"DescribeListeners", "DescribeRules", "ModifyListener", "ModifyRule"})
+_ONLY = {FLIP: _WEIGHTS, FLIP_BACK: _WEIGHTS}
+"""The actions of a scenario whose other actions are those of another one."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -81,5 +89,6 @@ def cases_of(scenario: str, actions: list[tuple[str, str]]) -> list[SweepCase]:
     return [
         SweepCase(scenario=scenario, service=service, action=action, fault=fault)
         for service, action in sorted(actions)
+        if action in _ONLY.get(scenario, {action})
         for fault in FAULTS
     ]

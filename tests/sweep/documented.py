@@ -15,10 +15,13 @@ ALLOWED = {"sts:GetCallerIdentity"}
 """AWS never denies it, so no policy lists it."""
 ELSEWHERE = {
     "autoscaling:DescribeLaunchConfigurations": "adopt",
+    "cloudwatch:GetMetricData": "an analysis",
     "ec2:DescribeInstances": "images, a failed group",
     "ec2:DescribeLaunchTemplateVersions": "images",
     "ec2:GetConsoleOutput": "a failed group",
-    "elasticloadbalancing:DescribeRules": "a target group behind a rule",
+    "elasticloadbalancing:DescribeRules": "a target group behind a rule, a pair",
+    "elasticloadbalancing:ModifyListener": "a pair",
+    "elasticloadbalancing:ModifyRule": "a pair",
     "kms:Decrypt": "S3 itself",
     "kms:GenerateDataKey": "S3 itself",
     "s3:GetBucketPublicAccessBlock": "doctor",
@@ -26,6 +29,9 @@ ELSEWHERE = {
     "s3:GetEncryptionConfiguration": "doctor",
     "s3:GetObjectVersion": "state show",
     "s3:ListBucketVersions": "state show",
+    "ssm:CancelCommand": "a hook in instances",
+    "ssm:GetCommandInvocation": "a hook in instances",
+    "ssm:SendCommand": "a hook in instances",
 }
 """Actions of the table that neither `promote` nor `rollback` calls, and what does."""
 

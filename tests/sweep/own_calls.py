@@ -9,9 +9,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.crash import pairs
 from tests.crash.record import RunRecord
 from tests.crash.run import CaseRunner
-from tests.sweep.case import AGENTS, EXPECTED, ROLLBACK, SweepCase, SweepResult
+from tests.sweep.case import AGENTS, EXPECTED, FLIP, FLIP_BACK, ROLLBACK, SweepCase, SweepResult
 
 if TYPE_CHECKING:
     from tests.crash.command_runner import CompletedCommand
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 KIND, STORE = "classic+application", "s3"
 """Both kinds of load balancer and the store in S3: with them every action is called."""
+KINDS = {FLIP: "pair+pair-rule", FLIP_BACK: "pair+pair-rule"}
+"""Scenarios behind other load balancers: a pair of a listener and one of a rule."""
+ARMED = {FLIP: "attach"}
+"""The phase from which on a fault strikes; otherwise it strikes the first call of the command."""
 ALARM = "errors"
 
 
@@ -40,7 +45,7 @@ class OwnCalls:
             create_alarm(self.environment.site.testbed.cloud)
             self._ready = True
         self.environment.configure(keep_previous="next", alarms=[ALARM])
-        if scenario != ROLLBACK:
+        if scenario not in {ROLLBACK, FLIP_BACK}:
             return self._runner.promotion()
         content = self.environment.content()
         if content["releases"].keys() <= {content["serving"]}:
@@ -63,9 +68,15 @@ class OwnCalls:
         client = self.environment.site.testbed.cloud.client
         record = RunRecord.start(self.environment)
         serving = record.before.serving
-        client.fault(**case.order)
         began = time.monotonic()
-        done = self.environment.run(*words)
+        if phase := ARMED.get(case.scenario):
+            running = self.environment.begin(*words)
+            self.environment.reaches(phase)
+            client.fault(**case.order)
+            done = running.finish()
+        else:
+            client.fault(**case.order)
+            done = self.environment.run(*words)
         seconds = time.monotonic() - began
         struck = not client.faults()
         client.clear_faults()
@@ -74,6 +85,7 @@ class OwnCalls:
         record.judge("at its end", judged(case, done))
         if done.code == 0 and after.serving == serving:
             record.found.append(f"{serving} still serves")
+        record.judge("at its end", pairs.ended(after))
         record.judge("at its end", self.environment.leftovers(after, idle=False))
         ended = record.finish(case.name)
         return SweepResult(

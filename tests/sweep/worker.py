@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.crash.worker import Worker
 from tests.e2e.testbed import build_testbed
 from tests.sweep.case import PACKER, TERRAFORM, SweepCase, SweepResult
-from tests.sweep.own_calls import KIND, STORE, OwnCalls
+from tests.sweep.own_calls import KIND, KINDS, STORE, OwnCalls
 from tests.sweep.tool_calls import PackerCalls, TerraformCalls
 
 
@@ -48,7 +48,7 @@ class SweepWorker:
         if scenario == PACKER:
             yield PackerCalls(bakery=self._fast.bakery("directory"))
             return
-        with self._fast.case_runner(KIND, STORE) as found:
+        with self._fast.case_runner(KINDS.get(scenario, KIND), STORE) as found:
             yield OwnCalls(environment=found.environment)
 
     def _build_terraform(self) -> TerraformCalls:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline.core.state.deployment import Kind, Outcome, PhaseRun, Result
 from pipeline.ui.history import history_document, history_text
 from tests.ui.status_examples import NOW, RUNS, a_deployment, image, rolled_back
@@ -67,3 +69,9 @@ def test_the_document_lists_the_deployments_newest_first() -> None:
     listed = history_document([FIRST, BACK])["deployments"]
     assert [each["kind"] for each in listed] == ["rollback", "promote"]
     assert history_document([]) == {"deployments": []}
+
+
+def test_a_hook_that_failed_after_the_decision_is_in_the_history() -> None:
+    outcome = Outcome(result=Result.PROMOTED, hook_errors=("after hook ./a: exit code 1",))
+    text = history_text([replace(FIRST, outcome=outcome)], NOW, "production")
+    assert "             hook error: after hook ./a: exit code 1" in text

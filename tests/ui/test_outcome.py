@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -332,6 +333,7 @@ def test_the_evidence_of_the_release_that_a_rollback_left_is_named() -> None:
     assert "\nevidence   x/evidence.txt\n" in outcome_text(replace(left, kind=Kind.ROLLBACK))
 
 
+ROOT = Path(__file__).parents[2]
 PAUSED = """\
 r000123 still serves production
 
@@ -358,6 +360,7 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_paused_deployment_shows_how_to_continue_and_how_to_go_back() -> None:
     paused = a_paused_deployment()
     assert outcome_text(paused) == PAUSED
+    assert f"```text\n{PAUSED}\n```" in (ROOT / "docs/guide/promote.md").read_text()
     assert [outcome_document(paused)[key] for key in ("outcome", "next", "abort")] == [
         "paused",
         "ami-pipeline resume -e production",
@@ -385,3 +388,16 @@ def test_who_ended_a_pause_and_why_is_shown() -> None:
         "before retire for 2h 05m, aborted because its time was over"
     )
     assert f"\npauses     {text[:60]}" in outcome_text(a_deployment(pauses=(ended, by_time)))
+
+
+def test_a_hook_that_failed_after_the_decision_is_shown_with_every_outcome() -> None:
+    error = "after hook ./announce: exit code 1\n| no such channel"
+    promoted = a_deployment(outcome=Outcome(result=Result.PROMOTED, hook_errors=(error,)))
+    line = "hook error  after hook ./announce: exit code 1 | no such channel"
+    assert line in outcome_text(promoted)
+    assert outcome_document(promoted)["hook_errors"] == [error]
+    assert "| hook error | `after hook ./announce" in step_summary(promoted)
+    failed = rolled_back()
+    assert failed.outcome
+    failed = replace(failed, outcome=replace(failed.outcome, hook_errors=(error,)))
+    assert "hook error  after hook ./announce: exit code 1" in outcome_text(failed)

@@ -9,8 +9,9 @@ from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.health.observation import Balancer
 from pipeline.core.hooks.hook import Hook, Point, Runs
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.state.deployment import Delays, Policy
+from pipeline.core.state.deployment import Delays, Kind, Policy
 from pipeline.core.state.inputs import InputChange
+from pipeline.core.state.strategy import Step
 from pipeline.core.terraform.plan_guard import Change, Plan
 from pipeline.ui.plan import due_hooks, once_note, plan_document, plan_text
 from pipeline.ui.results import as_json
@@ -121,6 +122,7 @@ def test_the_document_of_a_plan() -> None:
         "name": "attach",
         "serving": ["r000123", "r000124"],
         "detached": ["r000122"],
+        "shares": None,
         "gate": "r000124 healthy 3 times in a row",
         "limit": 900.0,
         "on_failure": "roll back",
@@ -255,4 +257,22 @@ def test_the_plan_of_a_rollback_to_a_warm_group_has_the_hooks_of_the_way_back_on
     phases = rollback("r000123", "r000124", fleet)
     preview = replace(PREVIEW, phases=phases, policy=Policy(hooks=hooks))
     assert [hook.at for hook in due_hooks(preview)] == ["after", "on-failure", "on-rollback"]
+    back = replace(PREVIEW.deployment, kind=Kind.ROLLBACK)
+    cold = replace(preview, deployment=back, phases=promotion("r000124", "r000125"))
+    assert Point.AFTER_LAUNCH not in {hook.at for hook in due_hooks(cold)}
     assert once_note(preview) == ""
+
+
+def test_the_plan_of_a_canary_has_the_share_of_each_release() -> None:
+    steps = (Step(seconds=300, weight=5),)
+    phases = promotion("r000123", "r000124", how=Manner(pairs=True, steps=steps))
+    policy = replace(PREVIEW.policy, steps=steps)
+    preview = replace(PREVIEW, phases=phases, policy=policy)
+    rows = [line.split() for line in plan_text(preview).splitlines()]
+    found = {row[0]: " ".join(row[1:7]) for row in rows if row}
+    assert found["attach"].startswith("r000123 r000124 r000124 healthy")
+    assert found["step-1"] == "r000123 95 % r000124 5 %"
+    assert found["observe"].startswith("r000124 r000123 r000124 healthy")
+    shares = {each["name"]: each["shares"] for each in plan_document(preview)["phases"]}
+    assert shares["step-1"] == {"r000124": 5, "r000123": 95}
+    assert shares["launch"] is None

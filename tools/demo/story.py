@@ -142,7 +142,7 @@ def stack(demo: Demo) -> None:
         for command in (f"{demo.stack} init", apply):
             demo.require(command, demo.shell.run(command, only=SHOWN), 0)
         step.outcome = "applied"
-    say("Add the stack's output to pipeline.toml, with sizes, a verify hook and a deadline.")
+    say("Add the stack's output to pipeline.toml, with sizes, a hook and a deadline.")
     demo.edit(append_command("smoke.py", project.SMOKE))
     printed = demo.shell.read(f"{demo.stack} output -raw pipeline_toml")
     demo.edit(append_command("pipeline.toml", project.environment(printed)))
@@ -178,8 +178,8 @@ def unhealthy_release(demo: Demo) -> None:
 
 
 def faulty_release(demo: Demo) -> None:
-    """Promote a version with a good health check and a bad page: the verify hook detects it."""
-    say("4.0.0 is healthy, but its page answers 500. The verify hook fails while it is detached.")
+    """Promote a version with a good health check and a bad page: a hook detects it."""
+    say("4.0.0 is healthy, but its page answers 500. The hook fails while it is detached.")
     demo.bake("4.0.0", project.FAULTY)
     demo.release("promote 4.0.0, answers 500", PROMOTE, "2.0.0", ROLLED_BACK)
 

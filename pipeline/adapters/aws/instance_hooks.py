@@ -28,12 +28,16 @@ INSTANCES_PER_CALL = 50
 """The most instance ids in a call (SendCommand, `InstanceIds`)."""
 SHORTEST_DELIVERY = 30
 """Seconds: the least that SendCommand accepts as the time until the program must start."""
-INTERVAL = 2.0
-"""Seconds between two questions: an invocation cannot be waited for."""
+FIRST_INTERVAL, INTERVAL = 0.5, 3.0
+"""Seconds between two questions: doubled from the first to the last."""
+REGISTRATION = 300.0
+"""Seconds within which the agent of an instance must register; it takes a minute after a boot."""
 GRACE = 20.0
 """Seconds after the time limit in which the agent may still report how the program ended."""
 SERVER_ERROR = 500
 """The lowest HTTP status with which a request may have been carried out nevertheless."""
+LEAVES = 15.0
+"""Seconds within which Auto Scaling shows that an instance which answers no more leaves."""
 WAITING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 """The values of `Status` that are not the end (GetCommandInvocation)."""
 UNMANAGED = "InvalidInstanceId"
@@ -90,13 +94,14 @@ class InstanceHooks:
 
 @dataclass(kw_only=True)
 class _Run:
-    """One hook: the commands that were sent, by instance, and the invocations that have ended."""
+    """One hook: what was sent, since when it is wanted, and how it ended, by instance."""
 
     hooks: InstanceHooks
     hook: Hook
     script: list[str]
     members: Callable[[], Sequence[str]]
     sent: dict[str, str] = field(default_factory=dict)
+    since: dict[str, float] = field(default_factory=dict)
     ended: dict[str, Invocation] = field(default_factory=dict)
 
     def end(self) -> HookResult:
@@ -107,24 +112,33 @@ class _Run:
             self._cancel()
 
     def _loop(self) -> HookResult:
-        deadline = self.hooks.clock() + self.hook.timeout
-        wanted = self._wanted()
+        deadline, interval = self.hooks.clock() + self.hook.timeout, FIRST_INTERVAL
         while True:
-            late = self.hooks.clock() - deadline
+            wanted, late = self._wanted(), self.hooks.clock() - deadline
             if late < 0:
                 self._send([each for each in wanted if each not in self.sent])
             self.ended |= {each.instance: each for each in self._answers()}
-            if not set(wanted) - self.ended.keys() or self._failed(self.ended):
-                wanted = self._wanted()
-                if failed := self._failed(wanted):
-                    return self._result(failed)
-                if not set(wanted) - self.ended.keys():
-                    return self._success()
-            if late >= 0 and (unsent := [each for each in wanted if each not in self.sent]):
-                return self._unmanaged(unsent)
-            if late >= GRACE:
-                return self._late([each for each in wanted if each not in self.ended])
-            self.hooks.sleep(INTERVAL)
+            if failed := self._failed(wanted):
+                return self._result(failed)
+            unsent = [each for each in wanted if each not in self.sent]
+            if unmanaged := [each for each in unsent if self._waited_for(each) >= self._patience]:
+                return self._unmanaged(unmanaged)
+            waiting = [each for each in wanted if each not in self.ended or self._is_doubtful(each)]
+            if not waiting and set(self._wanted()) <= self.ended.keys():
+                return self._success()
+            if late >= GRACE or (late >= 0 and unsent):
+                return self._late(waiting)
+            self.hooks.sleep(interval)
+            interval = min(2 * interval, INTERVAL)
+
+    @property
+    def _patience(self) -> float:
+        return min(self.hook.timeout, REGISTRATION)
+
+    def _waited_for(self, what: str) -> float:
+        """Return how many seconds ago this was first asked."""
+        now = self.hooks.clock()
+        return now - self.since.setdefault(what, now)
 
     def _wanted(self) -> Sequence[str]:
         """Return the members that must succeed; of a hook with `once`, the one that it ran on."""
@@ -176,9 +190,19 @@ class _Run:
             if answer["Status"] not in WAITING:
                 yield invocation_of(instance, answer)
 
-    def _failed(self, instances: Sequence[str] | Mapping[str, Invocation]) -> list[Invocation]:
+    def _failed(self, instances: Sequence[str]) -> list[Invocation]:
         ended = (self.ended[each] for each in instances if each in self.ended)
-        return [each for each in ended if each.failure]
+        return [each for each in ended if each.failure and not self._is_doubtful(each.instance)]
+
+    def _is_doubtful(self, instance: str) -> bool:
+        """Return True for a failure without an exit code that may mean that the instance leaves.
+
+        A hook with `once` does not move to another instance.
+        """
+        ended = self.ended[instance]
+        if self.hook.once or not ended.failure or ended.code is not None:
+            return False
+        return self._waited_for(f"{instance} {ended.status}") < LEAVES
 
     def _success(self) -> HookResult:
         """Return success, unless every member left before the program ended on it."""
@@ -192,7 +216,7 @@ class _Run:
     def _unmanaged(self, instances: Sequence[str]) -> HookResult:
         names = ", ".join(instances)
         verb = "is" if len(instances) == 1 else "are"
-        within = format_duration(self.hook.timeout)
+        within = format_duration(self._patience)
         options = {"region": self.hooks.region, "filters": f"Key=InstanceIds,Values={_csv(names)}"}
         return HookResult(
             code=None if self.sent else NOT_STARTED,

@@ -58,8 +58,6 @@ class Sender:
         if not url:
             self._end()
             return
-        if url not in self._clients:
-            self._clients[url] = Client(self._probe, url)
         if self._running and self._running.url == url:
             self._running.phase = phase
             return
@@ -103,7 +101,12 @@ class Sender:
             self._running = None
 
     def _begin_one(self, url: str, phase: str) -> None:
-        """Begin a request in a thread of its own; called by the schedule's thread."""
+        """Begin a request in a thread of its own; called by the schedule's thread.
+
+        It also makes the client: reading the certificates of the system would delay a rollback.
+        """
+        if url not in self._clients:
+            self._clients[url] = Client(self._probe, url)
         if not self._room.acquire(blocking=False):
             self._unsent.append(None)
             return

@@ -51,7 +51,9 @@ def _document(reader: EnvironmentReader, *, is_known: bool) -> Check:
     if lost:
         return problem(name, lost)
     if document.deployment is not None:
-        what = f"has a {document.deployment.kind} in flight"
+        pause = document.deployment.pause
+        where = f"paused before {pause.before}" if pause else "in flight"
+        what = f"has a {document.deployment.kind} {where}"
         remedy = commands.status(reader.environment)
         return Check(name=name, what=what, grade=Grade.ADVICE, remedy=remedy)
     return Check(name=name, what=_serving(document))

@@ -128,6 +128,8 @@ def describe_direction(rest: RecoveryPlan, dead: Deployment) -> str:
         return f"{dead.green} is unhealthy: rolling back to {dead.blue}"
     if dead.kind in {Kind.ABORT, Kind.DESTROY, Kind.RETIRE}:
         return "continuing to delete groups"
+    if dead.kind is Kind.DRILL:
+        return f"ending the drill of {dead.green}"
     if rest.success is Result.PROMOTED:
         return f"continuing with {dead.green}"
     return f"rolling back to {dead.blue}" if dead.blue else f"deleting {dead.green}"

@@ -75,6 +75,7 @@ class LeasedEnvironment:
 
     def reconciler(self, deployment: Deployment, policy: Policy | None = None) -> Reconciler:
         """Return what a deployment changes the environment with."""
+        policy = (policy or self.reader.policy).without_alarms(deployment.muted)
         ledger, leaving = self.ledger(deployment), {deployment.blue: deployment.detach}
         sides = {deployment.green: deployment.target_groups} if deployment.target_groups else {}
         return build_reconciler(self.reader, ledger, self.held.succeeds, policy, leaving, sides)

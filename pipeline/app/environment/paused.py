@@ -96,7 +96,9 @@ def _continue(
     green = document.releases.get(paused.green)
     with reader.made_with(green.inputs if green else None):
         deployment = _decided(leased, paused, Decision.RESUMED, approver, reason)
-        reconciler = leased.reconciler(deployment)
+        # The soak lasts as long as a slow start, which `recover` never waits for.
+        delays = reader.read_delays(paused.detach, (paused.blue, paused.green))
+        reconciler = leased.reconciler(deployment, replace(reader.policy, delays=delays))
         rest = plan_resumption(reconciler.observer, reader.policy, paused)
         return run_rest(leased, reconciler, deployment, rest)
 

@@ -64,18 +64,31 @@ def _analysis(
         yield AnalysisSignal(
             metrics=reader.metrics,
             analysis=analysis,
-            find_entries=partial(entries_of, reader, analysis, ledger.read(), deployment.blue),
+            find_entries=partial(
+                entries_of,
+                reader,
+                analysis,
+                ledger.read(),
+                blue=deployment.blue,
+                greens=deployment.target_groups,
+            ),
             group=ledger.read().group(deployment.green),
             report=reader.app.report,
         )
 
 
 def entries_of(
-    reader: EnvironmentReader, analysis: Analysis, document: Environment, blue: str
+    reader: EnvironmentReader,
+    analysis: Analysis,
+    document: Environment,
+    *,
+    blue: str,
+    greens: tuple[str, ...] = (),
 ) -> tuple[Entry, ...]:
     """Return the load balancers to compare; of a pair, those of green and of blue.
 
-    Raises RefusedError for one that has no such metrics.
+    `greens` are the target groups of green, if they are recorded: otherwise those that blue does
+    not use. Raises RefusedError for one that has no such metrics.
     """
     from pipeline.adapters.aws.metrics import sources
 
@@ -86,8 +99,11 @@ def entries_of(
     record = document.releases.get(blue)
     recorded = record.target_groups if record else ()
     shared = [(each, each) for each in place.balancers]
-    pairs = ((pair.target_of(recorded), pair) for pair in place.pairs)
-    paired = [(pair.other(old), old) for old, pair in pairs]
+    news = [
+        (pair, pair.target_of(greens) if greens else pair.other(pair.target_of(recorded)))
+        for pair in place.pairs
+    ]
+    paired = [(new, pair.other(new)) for pair, new in news]
     return tuple(
         Entry(name=new.name, green=found[new.identifier], blue=found[old.identifier])
         for new, old in (*shared, *paired)
@@ -99,7 +115,7 @@ def require_metrics(
 ) -> None:
     """Raise RefusedError unless every metric of an analysis can be read."""
     queries = [query_of(each, document.group(green)) for each in analysis.metrics]
-    for entry in entries_of(reader, analysis, document, document.serving):
+    for entry in entries_of(reader, analysis, document, blue=document.serving):
         queries += entry.blue.queries
     if queries:
         now = reader.metrics.minute(ago=0)

@@ -19,7 +19,7 @@ from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.signals.base import Signal
 from pipeline.core.deploy.waiting import GateError, PhaseWait
-from pipeline.core.deploy.ways_back import rollback
+from pipeline.core.deploy.ways_back import drill_end, rollback
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
     DeploymentBegan,
@@ -239,8 +239,11 @@ class Deployer:
         return outcome
 
     def _way_back(self, fleet: Fleet) -> list[Phase]:
-        blue, green = self.deployment.blue, self.deployment.green
-        phases = rollback(blue, green, fleet, self.reconciler.manner)
+        blue, green, how = self.deployment.blue, self.deployment.green, self.reconciler.manner
+        if self.deployment.kind is Kind.DRILL:
+            others = fleet.all - {blue, green}
+            return drill_end(blue, green, others, how, warm=self.deployment.warm)
+        phases = rollback(blue, green, fleet, how)
         if self.deployment.keep_failed:
             return [phase for phase in phases if not phase.has(DELETES)]
         return phases

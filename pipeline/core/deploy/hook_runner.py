@@ -24,6 +24,8 @@ _WITHOUT_GREEN = frozenset({Point.BEFORE_LAUNCH, Point.ON_FAILURE})
 
 _WITH_HOOKS = frozenset({Kind.PROMOTE, Kind.ROLLBACK, Kind.REBUILD})
 """The deployments that put a release into service; the others only delete groups."""
+_ACCEPTING = frozenset({Point.AFTER_LAUNCH, Point.BEFORE_TRAFFIC})
+"""The points at which hooks accept a release before it has traffic."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,8 +44,14 @@ class HookRunner:
         return self.reconciler.observer
 
     def select(self, points: Iterable[Point], deployment: Deployment) -> list[Hook]:
-        """Return the hooks of these points, in order; none if groups are only deleted."""
-        among = self.reconciler.policy.hooks if deployment.kind in _WITH_HOOKS else ()
+        """Return the hooks of these points, in order; none if groups are only deleted.
+
+        A drill has no traffic: it runs those that accept a release, and never one with `once`.
+        """
+        hooks = self.reconciler.policy.hooks
+        among = hooks if deployment.kind in _WITH_HOOKS else ()
+        if deployment.kind is Kind.DRILL:
+            among = tuple(each for each in hooks if each.at in _ACCEPTING and not each.once)
         return [each for point in points for each in among if each.at is point]
 
     def run(self, hook: Hook, deployment: Deployment, outcome: Outcome | None = None) -> None:
@@ -63,7 +71,9 @@ class HookRunner:
         def members() -> tuple[str, ...]:
             return self._members(release) if on_instance else ()
 
-        if hook.once:
+        if hook.once and deployment.kind is Kind.ROLLBACK:
+            self._say(f"{hook}: skipped, because a rollback goes back")
+        elif hook.once:
             self._run_once(hook, deployment, facts, members)
         else:
             self._require_success(hook, self._run(hook, facts, members))

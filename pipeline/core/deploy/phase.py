@@ -36,14 +36,23 @@ class Fleet:
         """Every release that has a group."""
         return self.serving | self.detached
 
+    @property
+    def with_traffic(self) -> frozenset[str]:
+        """The releases that get new requests."""
+        without = {name for name, share in self.shares.items() if not share}
+        return self.serving - without
+
     def serve(self, release: str) -> Fleet:
         """Return the fleet in which this release also serves."""
         return replace(self, serving=self.serving | {release}, detached=self.detached - {release})
 
     def share(self, green: str, percent: int, blue: str) -> Fleet:
-        """Return the fleet in which `green` gets some percent of new requests, `blue` the rest."""
-        shares = {green: percent, blue: ALL - percent}
-        return replace(self, shares={name: part for name, part in shares.items() if name})
+        """Return the fleet in which `green` gets some percent of new requests, `blue` the rest.
+
+        Without one of them, its part is that of the target group which the other does not use: the
+        service of a person may be there.
+        """
+        return replace(self, shares={blue: ALL - percent, green: percent})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -202,7 +202,9 @@ class Reconciler:
         """Move the traffic between the target groups of the pairs, to healthy members only."""
         want = phase.want
         now = self.place.shares(observation, want.shares)
-        gaining = frozenset(name for name, share in want.shares.items() if share > now[name])
+        gaining = frozenset(
+            name for name, share in want.shares.items() if name and share > now[name]
+        )
         if gaining and not phase.has(HOLD):
             self._require_healthy(phase, releases, gaining)
         self._set_weights(phase, observation)

@@ -20,6 +20,7 @@ from pipeline.core.deploy.ways_back import (
     clearance,
     decision,
     destruction,
+    drill_end,
     removal,
     rollback,
     takeover,
@@ -96,7 +97,7 @@ def plan_recovery(
     if dead.kind is Kind.DESTROY:
         phases = destruction(removable(document), interrupted.how, keeps=kept_serving(document))
         return RecoveryPlan(phases=phases, success=removal_result(dead.kind))
-    if dead.kind in {Kind.ABORT, Kind.RETIRE}:
+    if dead.kind in {Kind.ABORT, Kind.DRILL, Kind.RETIRE}:
         return _plan_removal(observer, interrupted)
     observation = _survey(observer, interrupted, interrupted.is_conclusive)
     interrupted.require_managed_green(observation)
@@ -130,9 +131,13 @@ def plan_resumption(observer: Observer, policy: Policy, paused: Deployment) -> R
 
 def _plan_removal(observer: Observer, interrupted: InterruptedDeployment) -> RecoveryPlan:
     document, kind = interrupted.document, interrupted.dead.kind
+    if kind is Kind.DRILL and interrupted.dead.warm and not interrupted.how.pairs:
+        return interrupted.plan_end_of_drill()  # it has changed nothing
     observation = _survey(observer, interrupted, interrupted.serves)
     if not interrupted.serves(observation):
         return interrupted.plan_clearance(observation)
+    if kind is Kind.DRILL:
+        return interrupted.plan_end_of_drill()
     # Without a serving release, the groups that were kept warm are the way out.
     overdue = document.overdue(observer.pace.today()) if document.serving else ()
     unwanted = failed_releases(document) if kind is Kind.ABORT else overdue
@@ -306,6 +311,18 @@ class InterruptedDeployment:
             success=Result.ROLLED_BACK,
             lost=True,
             undone=f"the group of {document.serving} does not exist, and {_instead(attached)}",
+        )
+
+    def plan_end_of_drill(self) -> RecoveryPlan:
+        """Return the plan that removes the release of a drill: proven, if it was verified before.
+
+        The release may have been removed already.
+        """
+        dead, left = self.dead, self._others
+        verified = any(run.name == "verify" and not run.fault for run in dead.phases)
+        return RecoveryPlan(
+            phases=drill_end(dead.blue, dead.green, left, self.how, warm=dead.warm),
+            success=Result.PROVEN if verified else Result.ROLLED_BACK,
         )
 
     @property

@@ -9,12 +9,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pipeline.core.deploy.gates.all_healthy import AllHealthy
+from pipeline.core.deploy.gates.all_in_service import AllInService
 from pipeline.core.deploy.gates.deleted import Deleted
 from pipeline.core.deploy.gates.drained import Drained, Stopped
 from pipeline.core.deploy.gates.half_healthy import HalfHealthy
+from pipeline.core.deploy.gates.verified import Verified
 from pipeline.core.deploy.phase import ALL, ENTRIES, Fleet, Manner, Phase
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.validation.phases import ALONE, BACK, DELETES, DRAINS, HOLD, RESTORES
+from pipeline.core.validation.phases import (
+    ALONE,
+    BACK,
+    CREATES,
+    DELETES,
+    DETACHED,
+    DRAINS,
+    HOLD,
+    RESTORES,
+    ROLL_BACK,
+)
 
 
 def rollback(blue: str, green: str, fleet: Fleet, how: Manner = ENTRIES) -> list[Phase]:
@@ -29,7 +41,7 @@ def rollback(blue: str, green: str, fleet: Fleet, how: Manner = ENTRIES) -> list
     back = HalfHealthy(blue, green, whole) if served else AllHealthy(blue, least=green)
     greens = frozenset({green} - {""})
     restored = replace(fleet.serve(blue) if blue else fleet, shares={}, tested="")
-    if how.pairs and blue:
+    if how.pairs and (blue or green):
         restored = restored.share(blue, ALL, green)
     alone = replace(
         restored, serving=restored.serving - greens, detached=restored.detached | greens
@@ -83,6 +95,44 @@ def destruction(unwanted: Iterable[str], how: Manner = ENTRIES, *, keeps: str = 
         Phase("drain", want, drain, HOLD | DRAINS),
         *removal(keeps, deleted, deleted),
     ]
+
+
+def drill(
+    blue: str, green: str, others: Iterable[str], how: Manner = ENTRIES, *, warm: bool = False
+) -> list[Phase]:
+    """Return the phases that try `green` beside `blue` without new requests, and remove it again.
+
+    Behind pairs it joins the idle target groups, for their health checks and the test listener. A
+    `warm` green exists already and stays.
+    """
+    spare = frozenset(others)
+    beside = Fleet(serving=frozenset({blue}), detached=spare | {green})
+    idle = replace(beside.serve(green).share(green, 0, blue), tested=green)
+    # fmt: off
+    table = [
+        Phase("launch", beside, AllInService(green),     ROLL_BACK | CREATES | DETACHED),
+        Phase("attach", idle,   AllHealthy(green, blue), ROLL_BACK),
+        Phase("verify", idle if how.pairs else beside, Verified(green), ROLL_BACK | DETACHED),
+    ]
+    # fmt: on
+    forward = [phase for phase in table if how.pairs or phase.name != "attach"]
+    return [*forward, *drill_end(blue, green, spare, how, warm=warm)]
+
+
+def drill_end(
+    blue: str, green: str, others: Iterable[str], how: Manner = ENTRIES, *, warm: bool = False
+) -> list[Phase]:
+    """Return the phases that remove the green of a drill; a `warm` one only leaves the pairs."""
+    end = Fleet(serving=frozenset({blue}), detached=frozenset(others))
+    alone = replace(end, detached=end.detached | {green})
+    alone = replace(alone.share(green, 0, blue), tested=blue)
+    # fmt: off
+    table = [
+        Phase("detach", alone, Drained(green),                HOLD | BACK | DRAINS),
+        Phase("delete", end,   Deleted(frozenset({green})),   HOLD | BACK | DELETES),
+    ]
+    # fmt: on
+    return [*(table[:1] if how.pairs else ()), *(() if warm else table[1:])]
 
 
 def clearance(

@@ -46,6 +46,7 @@ class Feature(StrEnum):
     CLASSIC = "load_balancers"
     TARGETS = "target_groups"
     PAIRS = "pairs"
+    NEW_PAIR = "a pair to set up"
     S3_STORE = "a store in S3"
     S3_STATE = "Terraform's state in S3"
     STORE_KEY = "a KMS key for the store"

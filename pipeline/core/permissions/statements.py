@@ -90,6 +90,12 @@ def _weights(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:  # n
     yield from environment.rules
 
 
+def _balancing(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:
+    """Yield everything of load balancers: a pair that is set up has no names yet."""
+    for kind in ("targetgroup", "loadbalancer", "listener", "listener-rule"):
+        yield arn("elasticloadbalancing", scope.region, environment.account, f"{kind}/*")
+
+
 def _group(scope: Scope, environment: EnvironmentScope, name: str) -> str:
     resource = f"autoScalingGroup:*:autoScalingGroupName/{name}"
     return arn("autoscaling", scope.region, environment.account, resource)
@@ -337,6 +343,7 @@ _STATEMENTS: dict[str, Callable[[Scope], Statement]] = {
     "Groups": _per_environment(_groups),
     "AdoptedGroups": _per_environment(_adopted_groups),
     "Weights": _per_environment(_weights),
+    "Pair": _per_environment(_balancing),
     "Instances": _launched,
     "InstancesFrom": _per_environment(_launched_from),
     "LaunchTemplates": _new_templates,

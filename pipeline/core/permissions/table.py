@@ -123,6 +123,13 @@ deploy | Groups | drain | TOOL | | GROUP | autoscaling:DetachTrafficSources
 deploy | Groups | sizes | TOOL | | GROUP | autoscaling:UpdateAutoScalingGroup
 deploy | Weights | shift | TOOL | PAIRS | CHANGE | elasticloadbalancing:ModifyListener
 deploy | Weights | shift | TOOL | PAIRS | CHANGE | elasticloadbalancing:ModifyRule
+deploy | Read | setup | TOOL | NEW_PAIR | USE | elasticloadbalancing:DescribeTags
+deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:AddTags
+deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:CreateTargetGroup
+deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:ModifyTargetGroupAttributes
+deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:ModifyListener
+deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:ModifyRule
+deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:CreateListener
 deploy | AdoptedGroups | attach | TOOL | ADOPTED | ADOPTED | autoscaling:AttachTrafficSources
 deploy | AdoptedGroups | drain | TOOL | ADOPTED | ADOPTED | autoscaling:DetachTrafficSources
 deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:CreateAutoScalingGroup

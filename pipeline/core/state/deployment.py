@@ -33,12 +33,14 @@ class Kind(StrEnum):
     RECOVER = "recover"
     ABORT = "abort"
     DESTROY = "destroy"
+    DRILL = "drill"
 
 
 class Result(StrEnum):
     """The result of a deployment: the state of the environment, not of the program."""
 
     PROMOTED = "promoted"
+    PROVEN = "proven"
     REFUSED = "refused"
     PAUSED = "paused"
     ROLLED_BACK = "rolled back"
@@ -109,15 +111,17 @@ class Policy:
             return given + self.pause("soak") - self.soak
         return given + self.pause(phase) if phase.startswith(STEP) else given
 
-    def without_alarms(self, firing: Iterable[str]) -> Policy:
+    def without_alarms(self, lines: Iterable[str]) -> Policy:
         """Return the policy without the alarms of these lines, each `NAME: REASON`."""
-        lines = tuple(firing)
-        quiet = (
-            each
-            for each in self.alarms
-            if not any(f"{line}:".startswith(f"{each}:") for line in lines)
+        firing = self.firing(lines)
+        return replace(self, alarms=tuple(each for each in self.alarms if each not in firing))
+
+    def firing(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Return the alarms of these lines, each `NAME: REASON` or `NAME`."""
+        known = tuple(lines)
+        return tuple(
+            each for each in self.alarms if any(f"{line}:".startswith(f"{each}:") for line in known)
         )
-        return replace(self, alarms=tuple(quiet))
 
     def without_waits(self) -> Policy:
         """Return the policy of a check that phases which are over still hold: it waits for none."""
@@ -195,9 +199,10 @@ class Deployment:
     size of blue's group at the beginning, `after` the size that green's group gets at the end, once
     that is decided. `adopted` is blue's group if the pipeline did not create it. `worker` says that
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
-    `analysis` has the judgments of the phases that were analyzed.
-    `actor` began it. It pauses before the phases `pause_before`; `pauses` are those so far, the
-    last one may last.
+    `analysis` has the judgments of the phases that were analyzed. `muted` are alarms that were
+    firing at the beginning: they do not count. `proves` is the earlier release whose rollback a
+    drill proves. `actor` began it. It pauses before the phases `pause_before`; `pauses` are those
+    so far, the last one may last.
     """
 
     id: str
@@ -221,6 +226,8 @@ class Deployment:
     worker: bool = False
     probe: ProbeTotals | None = None
     analysis: tuple[PhaseAnalysis, ...] = ()
+    muted: tuple[str, ...] = ()
+    proves: str = ""
     actor: Actor = NO_ACTOR
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
@@ -315,8 +322,15 @@ class Place:
     def _weights(self, pair: Pair, shares: Mapping[str, int]) -> dict[str, int]:
         weights = {each.identifier: 0 for each in pair.targets}
         for release, share in shares.items():
-            weights[pair.target_of(self.sides.get(release, ())).identifier] += share
+            weights[self._side(pair, release, shares).identifier] += share
         return weights
+
+    def _side(self, pair: Pair, release: str, shares: Mapping[str, int]) -> Balancer:
+        """Return a release's target group; without a release, the one beside the other's."""
+        if release:
+            return pair.target_of(self.sides.get(release, ()))
+        other = next((each for each in shares if each), "")
+        return pair.other(pair.target_of(self.sides.get(other, ())))
 
     def shares(self, observation: Observation, releases: Iterable[str]) -> dict[str, int]:
         """Return how many percent of new requests each of these releases gets, the least of all.

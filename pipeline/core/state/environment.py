@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.core.image import NO_ITEMS
-from pipeline.core.state.deployment import Deployment, Limits, Result, Runner
+from pipeline.core.state.deployment import Deployment, Kind, Limits, Result, Runner
 from pipeline.core.state.release import AdoptedGroup, Release, group_name, number_of, release_of
+from pipeline.core.validation.phases import BACK, traits_of
 
 NEXT = "next"
 """The `warm_until` of a release that stays warm until the next promotion."""
@@ -85,6 +86,22 @@ class RetiredRelease:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DrillRecord:
+    """The last drill: `release` is the earlier release whose rollback it tried.
+
+    `ended` is UTC, ISO 8601. `seconds` is how long it took until the release was verified or the
+    drill failed, without the removal. `reason` says why it failed, empty if it is proven.
+    """
+
+    release: str
+    ami_id: str
+    deployment: str
+    ended: str
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
     """The document of an environment; `epoch` is the epoch of the last lease.
 
@@ -92,6 +109,7 @@ class Environment:
     a server group. `retired` are the releases that served earlier, newest first. `broken` is the
     epoch of the last lease that was broken: its run may still be running. `program` is the one
     that writes Terraform's state, `terraform` or `tofu`; empty before the first deployment.
+    `drill` is the last one, None before the first.
     """
 
     app: str
@@ -107,6 +125,7 @@ class Environment:
     retired: tuple[RetiredRelease, ...] = ()
     deployment: Deployment | None = None
     lease: Lease | None = None
+    drill: DrillRecord | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -239,6 +258,8 @@ class Environment:
         outcome = deployment.outcome
         if outcome and outcome.result in {Result.NEEDS_ATTENTION, Result.PAUSED}:
             return replace(self, deployment=deployment)
+        if deployment.kind is Kind.DRILL:
+            return replace(self, deployment=None, drill=_drill_record(deployment))
         green = self.releases.get(deployment.green)
         if green and deployment.green != self.serving and not green.adopted:
             return replace(self.with_release(replace(green, failed=True)), deployment=None)
@@ -288,6 +309,21 @@ def _retire(record: ReleaseRecord, today: str) -> RetiredRelease:
         version=record.version,
         until=today,
         inputs=record.inputs,
+    )
+
+
+def _drill_record(drill: Deployment) -> DrillRecord:
+    """Return what a drill proved; one that was killed before its end and then removed failed."""
+    tried = [run for run in drill.phases if BACK not in traits_of(run.name)]
+    faults = [f"{run.name}: {run.fault}" for run in tried if run.fault]
+    proven = drill.outcome is not None and drill.outcome.result is Result.PROVEN
+    return DrillRecord(
+        release=drill.proves,
+        ami_id=drill.image,
+        deployment=drill.id,
+        ended=drill.ended,
+        seconds=sum(run.seconds for run in tried),
+        reason="" if proven else next(iter(faults), "interrupted"),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pipeline.core.image import Image
-from pipeline.core.state.deployment import Deployment, Result
+from pipeline.core.state.deployment import Deployment, Kind, Result
 from pipeline.core.validation.phases import ALONE, BACK, DELETES, RESTORES, traits_of
 
 
@@ -17,10 +17,12 @@ def serves(deployment: Deployment) -> str | None:
     outcome = deployment.outcome
     if outcome is None:
         return None
+    if deployment.kind is Kind.DRILL:
+        return deployment.blue
     match outcome.result:
         case Result.PROMOTED:
             return deployment.green
-        case Result.REFUSED | Result.ROLLED_BACK:
+        case Result.PROVEN | Result.REFUSED | Result.ROLLED_BACK:
             return deployment.blue
         case Result.PAUSED:
             alone = ALONE in traits_of(deployment.phase)
@@ -46,8 +48,12 @@ def _serves_after_failure(deployment: Deployment) -> str | None:
 
 
 def took(deployment: Deployment) -> float | None:
-    """Return the duration of a deployment in seconds, None while it runs."""
-    return seconds_between(deployment.began, deployment.ended)
+    """Return the seconds of a deployment without its pauses, None while it is not over."""
+    seconds = seconds_between(deployment.began, deployment.ended)
+    if seconds is None:
+        return None
+    pauses = (seconds_between(each.since, each.ended) or 0.0 for each in deployment.pauses)
+    return max(seconds - sum(pauses), 0.0)
 
 
 def seconds_between(began: str, ended: str) -> float | None:

@@ -10,7 +10,13 @@ from enum import StrEnum
 
 from pipeline.core import commands
 from pipeline.core.state.deployment import Deployment, Kind, Result
-from pipeline.core.state.environment import NEXT, Environment, ReleaseRecord, RetiredRelease
+from pipeline.core.state.environment import (
+    NEXT,
+    DrillRecord,
+    Environment,
+    ReleaseRecord,
+    RetiredRelease,
+)
 from pipeline.core.state.inputs import input_changes
 from pipeline.core.state.report import seconds_between, took
 from pipeline.core.validation.phases import CREATES, traits_of
@@ -107,6 +113,11 @@ def rollback_option(
         last_kind=str(last.kind) if last else "",
         seconds_left=seconds_left(until, now),
     )
+
+
+def proves(drill: DrillRecord, option: RollbackOption) -> bool:
+    """Return True if a drill tried the rollback that is possible now, whether it failed or not."""
+    return (drill.release, drill.ami_id) == (option.release, option.ami_id)
 
 
 def _ways(

@@ -12,7 +12,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from pipeline.adapters.aws.instance_hooks import GRACE, InstanceHooks
+from pipeline.adapters.aws.instance_hooks import GRACE, REGISTRATION, InstanceHooks
 from pipeline.core.errors import FailedError
 from pipeline.core.hooks.hook import NOT_STARTED, Hook, HookResult, Point, Runs
 from pipeline.core.masking import Masker
@@ -166,9 +166,19 @@ def test_a_member_whose_program_did_not_end_by_itself_has_no_exit_code(
 
 def test_a_member_that_leaves_does_not_count_and_one_that_joins_does(world: World) -> None:
     world.ssm_.answers = {"i-1": [RUNNING, DONE], "i-2": [RUNNING, LOST]}
-    world.at[2.0] = lambda: world.members.__setitem__(1, "i-3")
+    world.at[9.0] = lambda: world.members.__setitem__(1, "i-3")
     assert world.run().code == 0
     assert world.ran_on == [["i-1", "i-2"], ["i-3"]]
+
+
+def test_a_member_that_leaves_while_its_program_seems_to_run_is_not_waited_for(
+    world: World,
+) -> None:
+    world.ssm_.answers["i-2"] = [RUNNING]
+    world.at[9.0] = lambda: world.members.remove("i-2")
+    assert world.run().code == 0
+    assert world.time < 20
+    assert world.ssm_.cancelled == [f"{1:036}"]
 
 
 def test_a_group_that_every_member_left_fails(world: World) -> None:
@@ -184,18 +194,22 @@ def test_a_member_whose_agent_registers_late_is_waited_for(world: World) -> None
     assert world.ran_on == [["i-1"], ["i-2"]]
 
 
-def test_a_member_without_an_agent_is_an_error_that_says_what_it_needs(world: World) -> None:
+@pytest.mark.parametrize(("timeout", "limit"), [(60.0, "1m"), (3600.0, "5m")])
+def test_a_member_without_an_agent_is_an_error_that_says_what_it_needs(
+    world: World, timeout: float, limit: str
+) -> None:
     world.ssm_.unmanaged["i-2"] = 1000
-    done = world.run()
+    done = world.run(replace(HOOK, timeout=timeout))
     assert done.failure == (
-        "i-2 is not managed by Systems Manager: no SSM agent registered within 1m. The instance "
-        "needs the agent, a role with AmazonSSMManagedInstanceCore, and a route to Systems Manager"
+        f"i-2 is not managed by Systems Manager: no SSM agent registered within {limit}. The "
+        "instance needs the agent, a role with AmazonSSMManagedInstanceCore, and a route to "
+        "Systems Manager"
     )
     assert done.remedy == (
         "aws ssm describe-instance-information --region eu-central-1 "
         "--filters Key=InstanceIds,Values=i-2"
     )
-    assert 60 <= world.time < 60 + GRACE
+    assert world.time < min(timeout, REGISTRATION) + GRACE
 
 
 def test_a_program_that_the_agent_does_not_end_is_cancelled(world: World) -> None:

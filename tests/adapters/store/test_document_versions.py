@@ -100,8 +100,8 @@ class TestAnyStore:
         assert found.difference == (
             "--- current",
             "+++ version 1, restored",
-            "@@ -5,5 +5,5 @@",
-            '   "deployment": null,',
+            "@@ -6,5 +6,5 @@",
+            '   "drill": null,',
             '   "environment": "production",',
             '-  "epoch": 0,',
             '+  "epoch": 1,',

@@ -95,6 +95,7 @@ def test_a_document_is_plain_json_with_schema_checksum_and_the_version_before(
         "app": "web",
         "broken": 0,
         "deployment": None,
+        "drill": None,
         "environment": "production",
         "epoch": 0,
         "lease": None,

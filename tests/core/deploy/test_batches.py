@@ -145,3 +145,47 @@ def test_an_error_of_the_resize_rolls_back() -> None:
     done = promote(fake)
     assert result_of(done) is Result.ROLLED_BACK
     assert fake.groups[ONE].desired == WHOLE
+
+
+def test_green_leaves_only_after_a_read_that_shows_blue_with_its_own_size() -> None:
+    """A read of before the way back shows the reduced blue, all of it healthy."""
+    fake = fleet()
+    fake.age = lambda: 10.0
+    counted, stopped = Counting(fake), list[str]()
+
+    def stop(number: int, name: str) -> None:
+        counted(number, name)
+        if name == "resize!" and TWO in fake.groups and fake.groups[TWO].desired == 5:
+            stopped.append(name)
+            if len(stopped) == 1:
+                raise KeyboardInterrupt
+
+    fake.fail = stop
+    done = promote(fake)
+    assert result_of(done) is Result.ROLLED_BACK, done.outcome
+    assert stopped
+    assert counted.least >= BATCHES.least(WHOLE)
+
+
+def test_a_blue_that_an_earlier_run_restored_is_not_resized_by_an_older_read() -> None:
+    fake = fleet()
+
+    def kill(_: int, name: str) -> None:
+        if name == "resize!" and TWO in fake.groups and fake.groups[TWO].desired == 8:
+            raise KilledError
+
+    def kill_once_blue_is_restored(_: int, name: str) -> None:
+        if name == "attach!":
+            raise KilledError
+
+    fake.fail = kill
+    with pytest.raises(KilledError):
+        promote(fake)
+    fake.fail = kill_once_blue_is_restored
+    with pytest.raises(KilledError):
+        recover(fake, policy=policy_of(), back=True)
+    fake.fail, fake.age = lambda *_: None, lambda: 14.9
+    done = recover(fake, policy=policy_of(), back=True)
+    assert result_of(done) is Result.ROLLED_BACK
+    blue = fake.groups[ONE]
+    assert (blue.minimum, blue.maximum, blue.desired) == (4, 12, WHOLE)

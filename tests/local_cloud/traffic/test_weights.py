@@ -184,7 +184,12 @@ def test_weights_are_within_2_percentage_points_over_5000_requests(kind: Kind) -
 
 def test_changes_arrive_in_their_order_each_after_the_delay() -> None:
     clock = {"now": 0.0}
-    known = KnownRules(delay=2.0, now=lambda: clock["now"])
+    shown: list[dict[str, int]] = []
+    known = KnownRules(
+        delay=2.0,
+        now=lambda: clock["now"],
+        on_change=lambda **facts: shown.append(facts["weights"]),
+    )
 
     def plan(blue: int) -> Plan:
         listener = Listener(port=80, protocol="HTTP", default=spread(blue, 100 - blue))
@@ -211,6 +216,7 @@ def test_changes_arrive_in_their_order_each_after_the_delay() -> None:
         seen.append(weight())
     seen += [weight_at(now) for now in (2.9, 3.0, 3.9, 4.0)]
     assert seen == [100, 100, 100, 100, 50, 50, 0]
+    assert shown == [{"blue": 50, "green": 50}, {"blue": 0, "green": 100}]
     known.apply(Plan())
     known.apply(plan(7))
     assert weight() == 7  # a listener that is made again has its rules at once

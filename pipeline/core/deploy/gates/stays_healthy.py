@@ -75,6 +75,8 @@ class StaysHealthy(Gate):
         """Name the length of the time."""
         length = policy.pause(self.pause)
         why = " (slow start)" if self.pause == "soak" and length > policy.soak else ""
+        if self.pause not in {"soak", "observe"} and not length:
+            return f"{self.release} healthy"
         part = f" with {self.step.describe()}" if self.step else ""
         return f"{self.release}{part} healthy for {format_duration(length)}{why}"
 

@@ -127,10 +127,13 @@ class Wait:
     def misdirected(self) -> str:
         """Return how the latest weights differ from those that the phase wants, or nothing."""
         wanted = self.place.wanted_weights(self.shares)
+        seen = self.latest.weights
         wrong = (
-            f"{rule.rpartition(':')[2]} sends {describe_weights(shown)}"
+            f"{rule.rpartition(':')[2]} sends {describe_weights(seen[rule])}"
+            if rule in seen
+            else f"the weights of {rule.rpartition(':')[2]} were not read"
             for rule, weights in wanted.items()
-            if (shown := self.latest.weights.get(rule, {})) != weights
+            if seen.get(rule) != weights
         )
         return "; ".join(wrong)
 

@@ -31,8 +31,12 @@ class GroupSizes:
     def grow(self, release: str, least: int, observation: Observation) -> None:
         """Raise a group's size to at least `least` members; a larger group stays as it is.
 
-        So does an adopted group, and one whose size AWS counts in other units.
+        So does an adopted group, and one whose size AWS counts in other units. An observation
+        that may be older than the change of an earlier run decides nothing: the group may have
+        its own, larger size again.
         """
+        if observation.at < self.observer.settled([Write.RESTORE], {release}):
+            return
         document = self._document()
         group = observation.groups.get(self.observer.group(release))
         if group is None or group.status or group.weighted or release in document.adopted:
@@ -88,7 +92,9 @@ class GroupSizes:
             return
         name = self.observer.group(release)
         self._grown[release], self._most[release] = size.desired, size.maximum
-        with self.changing("restart", {Write.ATTACH: {release}}, group=name, **_facts(size)):
+        # A worker that was stopped had no members: no earlier state shows those of a part.
+        write = Write.ATTACH if self.observer.place.is_worker else Write.RESTORE
+        with self.changing("restart", {write: {release}}, group=name, **_facts(size)):
             self.groups.resize(name, **_facts(size))
         self.ledger.update(lambda document: document.with_stopped(release, None))
 
