@@ -11,6 +11,7 @@ from pipeline.config.bake import BakeSettings, SourceSettings
 from pipeline.config.effective import effective
 from pipeline.config.file import document, extended, find, load
 from pipeline.config.model import EnvironmentSettings, Settings, StateSettings, keys, schema
+from pipeline.config.pair_text import with_pairs
 from pipeline.config.promote.promotion import PromoteSettings
 from pipeline.config.terraform import TerraformSettings
 
@@ -29,4 +30,5 @@ __all__ = [
     "keys",
     "load",
     "schema",
+    "with_pairs",
 ]

@@ -32,6 +32,13 @@ def lines(text: str) -> dict[Key, int]:
     return _Reader(text).read()
 
 
+def last_lines(text: str) -> dict[Key, int]:
+    """Return the last line of each key with a value, counted from 1."""
+    reader = _Reader(text)
+    reader.read()
+    return reader.ends
+
+
 def depth(text: str) -> int:
     """Return how deep a text nests, by brackets or by dots, before a parser reads it.
 
@@ -62,6 +69,7 @@ class _Reader:
         self.at = 0
         self.found: dict[Key, int] = {}
         self.counts: dict[Key, int] = {}
+        self.ends: dict[Key, int] = {}
 
     def read(self) -> dict[Key, int]:
         table: Key = ()
@@ -112,6 +120,8 @@ class _Reader:
         self._note(key, line)
         self.at += 1  # the equals sign
         self._value(key)
+        last, line = self.pieces[self.at - 1]
+        self.ends[key] = line + last.count("\n")
 
     def _key(self) -> Key:
         parts = [_name(self._text)]

@@ -135,6 +135,22 @@ def test_the_stack_has_the_name_and_the_port_of_the_service(folder: Path, capsys
     assert environment.target_groups == ("shop-live",)
 
 
+def test_a_stack_with_a_pair_is_flipped(folder: Path, capsys: Captured) -> None:
+    assert run(["init", "--app", "shop", "--pair", "--yes"]) == 0
+    assert "pair = true\n" in (folder / "terraform/stack/terraform.tfvars").read_text()
+    text = (folder / "pipeline.toml").read_text()
+    assert "\ntarget_groups" not in text
+    listener = (
+        "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/shop/0a1b2c3d4e5f6071"
+    )
+    pair = f'listener = "{listener}/0a1b2c3d4e5f6071"\ntarget_groups = ["a", "b"]\n'
+    (folder / "pipeline.toml").write_text(f"{text}\n[[environments.staging.pairs]]\n{pair}")
+    assert load(folder / "pipeline.toml").promote_for("staging").strategy == "flip"
+    capsys.readouterr()
+    assert run(["init", "--pair", "--no-stack"]) == 2
+    assert "--pair is for the stack" in capsys.readouterr().err
+
+
 def test_every_answer_is_an_option(folder: Path, capsys: Captured) -> None:
     (folder / "main").touch()
     network = ["--target-group", "front", "--subnet", "subnet-0a1b2c3d4e5f60718"]

@@ -92,7 +92,7 @@ def adopt(
             if not confirm(made):
                 return None
         if text:
-            _write(app, text)
+            write_configuration(app, text)
         leased.held.update(lambda document: document.with_adopted(made.record))
         return made
 
@@ -180,7 +180,7 @@ def _differs(request: AdoptRequest, differs: tuple[InputChange, ...]) -> Refused
     )
 
 
-def _write(app: Application, text: str) -> None:
+def write_configuration(app: Application, text: str) -> None:
     """Replace pipeline.toml; its mode stays, and so does a link to it. Raises RefusedError."""
     path = app.settings.file.resolve()
     try:

@@ -23,6 +23,8 @@ from pipeline.core.validation.values import TOOL_VARIABLES
 CONFIGURATION = "pipeline.toml"
 STACK_NAME = 32
 """The longest name of a target group (ELBv2 API, CreateTargetGroup)."""
+PAIR_SUFFIX = len("-2")
+"""What the stack adds to the name of the second target group of a pair."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,20 +126,26 @@ def _stack(answers: Answers) -> Iterator[StarterFile]:
         yield StarterFile(path=f"terraform/stack/{path}", text=text)
     text = starter.render("provider.tf", {"region": answers.region})
     yield StarterFile(path="terraform/stack/provider.tf", text=text)
-    given = {"name": stack_name(answers), "port": answers.port, "health": answers.health}
+    given: dict[str, Any] = {
+        "name": stack_name(answers),
+        "port": answers.port,
+        "health": answers.health,
+    }
+    given["pair"] = answers.pair
     text = starter.render("terraform.tfvars", given)
     yield StarterFile(path="terraform/stack/terraform.tfvars", text=text)
 
 
 def stack_name(answers: Answers) -> str:
     """Return the name of everything in the stack."""
-    return f"{answers.app}-{answers.environment}"[:STACK_NAME].rstrip("-")
+    longest = STACK_NAME - (PAIR_SUFFIX if answers.pair else 0)
+    return f"{answers.app}-{answers.environment}"[:longest].rstrip("-")
 
 
 def values(answers: Answers) -> Mapping[str, Any]:
     """Return the values of the template of `pipeline.toml`."""
     build, network = answers.build, answers.network
-    stack = (stack_name(answers),) if answers.stack else ()
+    stack = (stack_name(answers),) if answers.stack and not answers.pair else ()
     return {
         "app": answers.app,
         "region": answers.region,
@@ -151,6 +159,7 @@ def values(answers: Answers) -> Mapping[str, Any]:
         "source": not build.template or "source_ami" in build.declared,
         "program": answers.program,
         "stack": answers.stack,
+        "pair": answers.pair,
         "load_balancers": network.load_balancers,
         "target_groups": network.target_groups or stack,
         "subnets": network.subnets,

@@ -8,7 +8,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from pipeline.core.starter import rehearsal
 from pipeline.core.starter.rehearsal import Done, Plan, Rehearsal, Step
 
 CONFIGURATION = "pipeline.toml"
+VALUES = "terraform/stack/terraform.tfvars"
 API_PORT = 5700
 LONGEST_STEP = 1800.0
 GRACE = 60.0
@@ -201,10 +202,16 @@ def _health(folder: Path) -> str:
     """Return the path of the health check that terraform.tfvars names, else the default."""
     from pipeline.adapters.packer.hcl import parse
 
-    file = folder / "terraform/stack/terraform.tfvars"
-    found = parse(file.read_text(encoding="utf-8")).arguments if file.exists() else {}
-    inner = parse(found.get("health_check", "").strip().strip("{}")).arguments
+    inner = parse(_values(folder).get("health_check", "").strip().strip("{}")).arguments
     return inner.get("path", "/health").strip('"')
+
+
+def _values(folder: Path) -> Mapping[str, str]:
+    """Return the values of the stack's variables, as they are written."""
+    from pipeline.adapters.packer.hcl import parse
+
+    file = folder / VALUES
+    return parse(file.read_text(encoding="utf-8")).arguments if file.exists() else {}
 
 
 def _packer_init(folder: Path, template: str) -> str:
@@ -261,10 +268,11 @@ def _write(folder: Path, document: dict[str, Any]) -> None:
     provider = starter.render("provider.tf", {"region": document["region"]})
     starter.write_text(stack / "provider.tf", provider)
     starter.write_text(folder / ".ami-pipeline/.gitignore", "*\n")
-    own = folder / "terraform/stack/terraform.tfvars"
+    own = folder / VALUES
     if own.exists():
         starter.write_text(stack / own.name, own.read_text(encoding="utf-8"))
-    kept = rehearsal.configuration(document).items()
+    pair = _values(folder).get("pair") == "true"
+    kept = rehearsal.configuration(document, pair=pair).items()
     lines = [f"{starter.as_key(key)} = {starter.as_toml(value)}" for key, value in kept]
     heading = f"# Written by `{AGAIN}`; it may be deleted."
     starter.write_text(folder / rehearsal.CONFIGURATION, "\n".join([heading, *lines, "", ""]))

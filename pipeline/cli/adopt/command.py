@@ -17,6 +17,7 @@ from pipeline.cli.context import (
 from pipeline.cli.options import environment_option, yes_option
 
 if TYPE_CHECKING:
+    from pipeline.core.adoption.pair_model import PairSetup
     from pipeline.core.adoption.record import Adopted
 
 
@@ -37,35 +38,59 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Accept a configuration that is not as the group is.",
 )
+@click.option(
+    "--pair", "pairs", is_flag=True, help="Set up a second target group beside the serving one."
+)
+@click.option(
+    "--test-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="With --pair: create a test listener at this port.",
+)
 @yes_option
 @pass_context
 def adopt(
     context: Context,
+    /,
     environment: str,
     group: str | None,
     *,
-    plan_only: bool,
-    undoes: bool,
-    keep_configuration: bool,
+    pairs: bool,
+    test_port: int | None,
     yes: bool,
+    **flags: bool,
 ) -> None:
-    """Record a running group as the serving release.
+    """Record a running group as the serving release, or pair its target group.
 
     It reads the group and its launch template or configuration. A new environment is added to
     pipeline.toml, an existing one must be as the group is. The group is not changed, now or later,
     but for its traffic: the next promotion replaces it, and a rollback lets it serve again.
+
+    With --pair, each target group of the environment gets a second one, which the strategies flip
+    and canary need. The listener or rule then forwards to both, all traffic stays where it is, and
+    pipeline.toml names the pair.
     """
-    if undoes:
-        if group or plan_only or keep_configuration:
+    if pairs:
+        if group or flags["undoes"] or flags["keep_configuration"]:
+            raise click.UsageError("--pair takes only --test-port, --plan and --yes.")
+        show_or_set_up_pair(
+            context, environment, test_port or 0, plan_only=flags["plan_only"], yes=yes
+        )
+        return
+    if test_port:
+        raise click.UsageError("--test-port needs --pair.")
+    if flags["undoes"]:
+        if group or flags["plan_only"] or flags["keep_configuration"]:
             raise click.UsageError("--undo takes no other option than --yes.")
         undo_adoption(context, environment, yes=yes)
         return
     if group is None:
         raise click.UsageError("Missing option '--group'.", click.get_current_context())
-    if plan_only:
+    if flags["plan_only"]:
         show_plan(context, environment, group)
         return
-    adopt_group(context, environment, group, keep_configuration=keep_configuration, yes=yes)
+    keeps = flags["keep_configuration"]
+    adopt_group(context, environment, group, keep_configuration=keeps, yes=yes)
 
 
 def show_plan(context: Context, environment: str, group: str) -> None:
@@ -126,3 +151,33 @@ def undo_adoption(context: Context, environment: str, *, yes: bool) -> None:
         file = app.settings.file.name
         document, text = undone_document(environment, group), undone_text(environment, group, file)
         context.tell(as_json(document) if context.json else text)
+
+
+def show_or_set_up_pair(
+    context: Context, environment: str, test_port: int, *, plan_only: bool, yes: bool
+) -> None:
+    """Print the plan of a pair, or set it up and print the result."""
+    from pipeline.app.setup.pair import PairRequest, read_setup
+    from pipeline.app.setup.pair import pair as run
+    from pipeline.ui.adopt.pair import NOTHING, document, done_text, plan_text
+    from pipeline.ui.results import as_json
+
+    request = PairRequest(environment=environment, test_port=test_port)
+    if plan_only:
+        reading = reading_application(context)
+        found, file = read_setup(reading, request), reading.settings.file.name
+        text = f"{plan_text(found, file)}\n{NOTHING}"
+        context.tell(as_json(document(found, planned=True)) if context.json else text)
+        return
+    require_terminal(context, "adopt --pair", yes=yes)
+    with application(context) as app:
+        name = app.settings.file.name
+
+        def confirm(found: PairSetup) -> bool:
+            return yes or ask("set it up now? [y/N]: ", lambda _width: plan_text(found, name))
+
+        done = run(app, request, confirm)
+        if done is None:
+            raise not_confirmed(context)
+        text = done_text(done, name)
+        context.tell(as_json(document(done, planned=False)) if context.json else text)

@@ -53,6 +53,7 @@ from pipeline.cli.init.questions import CI, answers
     default=None,
     help="Write Terraform for a network and a load balancer, or not.",
 )
+@click.option("--pair", is_flag=True, help="Give the load balancer a pair of target groups.")
 @click.option("--target-group", multiple=True, metavar="NAME", help="Use this target group.")
 @click.option("--load-balancer", multiple=True, metavar="NAME", help="Use this classic one.")
 @click.option("--subnet", multiple=True, metavar="ID", help="Launch into this subnet.")

@@ -42,7 +42,10 @@ def answers(folder: Path, given: dict[str, Any]) -> Answers:
     if stack is None:
         question = "Write Terraform for a network and load balancer (no: you have them)"
         stack = not network.subnets and not (network.target_groups or network.load_balancers)
-        stack = asks.yes(question, default=stack)
+        stack = given["pair"] or asks.yes(question, default=stack)
+    if given["pair"] and (not stack or network.target_groups or network.load_balancers):
+        message = "--pair is for the stack; for target groups that exist: adopt --pair."
+        raise click.UsageError(message)
     ci = given["ci"] or asks.text("CI files: github, gitlab or none", "none", "ci")
     return Answers(
         app=name,
@@ -56,6 +59,7 @@ def answers(folder: Path, given: dict[str, Any]) -> Answers:
         ci=Ci(ci),
         network=network,
         program=app.default_program(),
+        pair=given["pair"],
     )
 
 

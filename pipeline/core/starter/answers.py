@@ -55,7 +55,10 @@ class Build:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answers:
-    """Everything that `init` asks; `account` may be empty, `program` is empty for Terraform."""
+    """Everything that `init` asks; `account` may be empty, `program` is empty for Terraform.
+
+    `pair` gives the stack two target groups and a test listener.
+    """
 
     app: str
     region: str
@@ -68,6 +71,7 @@ class Answers:
     ci: Ci = Ci.NONE
     network: Network = Network()
     program: str = ""
+    pair: bool = False
 
 
 def app_of_folder(name: str) -> str:

@@ -18,7 +18,8 @@ STACK = f"{FOLDER}/stack"
 HOME = "AMI_PIPELINE_LOCAL_CLOUD_HOME"
 SPEED = 20
 VERSION = "0.1.0"
-LONGEST_NAME = 32
+LONGEST_NAME = 30
+"""A second target group has two characters more, and a name has 32 at most."""
 _KEPT = ("app", "region", "bake")
 _LEFT_OUT = ("tfvars", "dotenv", "regions")
 """Keys of [bake] that write files for others, or copy the image to other regions."""
@@ -126,8 +127,11 @@ def request(url: str, path: str) -> Step:
     return Step(line=f"curl -fsS {shlex.quote(url + path)}")
 
 
-def configuration(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a rehearsal keeps of pipeline.toml: what is baked, not where it runs."""
+def configuration(document: Mapping[str, Any], *, pair: bool = False) -> dict[str, Any]:
+    """Return what a rehearsal keeps of pipeline.toml: what is baked, not where it runs.
+
+    `pair` says that its stack has a pair, which only some strategies can use.
+    """
     kept = {key: document[key] for key in _KEPT if key in document}
     bake = {key: value for key, value in kept.get("bake", {}).items() if key not in _LEFT_OUT}
     # Without this, the bake would replace the file that names the image on AWS.
@@ -135,4 +139,5 @@ def configuration(document: Mapping[str, Any]) -> dict[str, Any]:
     named = document.get("terraform", {}).get("program")
     program = {"terraform": {"program": named}} if named else {}
     state = {"url": f"{FOLDER}/state"}
-    return {**kept, "bake": bake, **program, "state": state}
+    flips = {"promote": {"strategy": "flip"}} if pair else {}
+    return {**kept, "bake": bake, **program, **flips, "state": state}

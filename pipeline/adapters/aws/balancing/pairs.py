@@ -53,14 +53,14 @@ def _find(
     actions = _read(elbv2, named.rule, region)
     if named.test:
         _read(elbv2, named.test, region)
-    weights = percent(_weights(actions))
+    weights = percent(weights_of(actions))
     live = max((first, second), key=lambda each: weights.get(each.identifier, 0))
     return Pair(
         rule=named.rule,
         targets=(first, second),
         live=live,
         test=named.test,
-        sticky=_is_sticky(actions),
+        sticky=is_sticky(actions),
     )
 
 
@@ -78,7 +78,7 @@ def _read(elbv2: Any, rule: str, region: str) -> list[Action]:
     from botocore.exceptions import ClientError
 
     try:
-        return _actions(elbv2, rule)
+        return actions_of(elbv2, rule)
     except ClientError as error:
         if error_code(error) not in _ABSENT:
             raise
@@ -103,10 +103,11 @@ def weight_readers(
 
 def weights_reader(elbv2: Any, rule: str) -> Callable[[], Mapping[str, int]]:
     """Return a function that reads the percent of each target group; it makes one call."""
-    return lambda: percent(_weights(_actions(elbv2, rule)))
+    return lambda: percent(weights_of(actions_of(elbv2, rule)))
 
 
-def _actions(elbv2: Any, rule: str) -> list[Action]:
+def actions_of(elbv2: Any, rule: str) -> list[Action]:
+    """Return the actions of a rule, or the default actions of a listener."""
     if _RULE in rule:
         [found] = call(elbv2.describe_rules, RuleArns=[rule])["Rules"]
         return list(found["Actions"])
@@ -114,12 +115,13 @@ def _actions(elbv2: Any, rule: str) -> list[Action]:
     return list(found["DefaultActions"])
 
 
-def _is_sticky(actions: Sequence[Action]) -> bool:
+def is_sticky(actions: Sequence[Action]) -> bool:
+    """Return True if a forward action keeps each client with its target group."""
     found = (each.get("ForwardConfig", {}) for each in actions)
     return any(each.get("TargetGroupStickinessConfig", {}).get("Enabled") for each in found)
 
 
-def _weights(actions: Sequence[Action]) -> dict[str, int]:
+def weights_of(actions: Sequence[Action]) -> dict[str, int]:
     """Return the weights of the forward action; one target group without a weight has them all."""
     forward = next((each for each in actions if each["Type"] == "forward"), {})
     groups = forward.get("ForwardConfig", {}).get("TargetGroups") or []
@@ -135,14 +137,14 @@ def shift(clients: Clients, region: str, rule: str, weights: Mapping[str, int]) 
     """
     with translate_errors(f"moving traffic ({describe_weights(weights)})", region, FailedError):
         elbv2 = clients.elbv2(region)
-        actions = [_moved(each, weights) for each in _actions(elbv2, rule)]
+        actions = [moved(each, weights) for each in actions_of(elbv2, rule)]
         if _RULE in rule:
             call(elbv2.modify_rule, RuleArn=rule, Actions=actions)
         else:
             call(elbv2.modify_listener, ListenerArn=rule, DefaultActions=actions)
 
 
-def _moved(action: Action, weights: Mapping[str, int]) -> Action:
+def moved(action: Action, weights: Mapping[str, int]) -> Action:
     """Return an action as it must be sent: with these weights, and with its secret kept.
 
     AWS does not show the secret of an identity provider; `UseExistingClientSecret` keeps it (API
