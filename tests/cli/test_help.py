@@ -198,6 +198,7 @@ Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read|prune]
 Options:
   -e, --environment NAME  Limit the policy to this environment (default: all).
   --group NAME            Also attach and detach this adopted group.
+  --pair                  Also set up a pair of target groups.
   -h, --help              Show this message and exit.
 """,
     "doctor": """\
