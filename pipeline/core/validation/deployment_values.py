@@ -36,10 +36,12 @@ LONGEST_GROUP: Final = 255
 LONGEST_ARGUMENT: Final = 4096
 MOST_ARGUMENTS: Final = 64
 
-PAUSABLE_NAMES: Final = tuple("step-1" if each == "step" else each for each in PAUSABLE)
+PAUSABLE_NAMES: Final = tuple(
+    {"step": "step-1", "batch": "batch-2"}.get(each, each) for each in PAUSABLE
+)
 
 # Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
-_STEP = re.compile(r"step-[1-9][0-9]?")
+_NUMBERED = re.compile(r"step-[1-9][0-9]?|batch-(?:[2-9]|10)")
 _RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _GROUP = re.compile(r"[^:\r\n]+")
@@ -125,10 +127,10 @@ def check_phase(value: str) -> str:
 
 def check_pausable(value: str) -> str:
     """Check the name of a phase that a promotion may pause before."""
-    if _STEP.fullmatch(value):
+    if _NUMBERED.fullmatch(value):
         return value
     if value in PHASES and value not in PAUSABLE_NAMES:
-        what = "names no step" if value in PAUSABLE else "is on the way back, which never waits"
+        what = "has no number" if value in PAUSABLE else "is on the way back, which never waits"
         raise ValueError(f"{shown(value)} {what}: write one of {', '.join(PAUSABLE_NAMES)}")
     return _one_of(value, PAUSABLE_NAMES, "a phase")
 

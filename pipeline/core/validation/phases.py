@@ -58,7 +58,8 @@ TRAITS: Final[Mapping[str, PhaseTrait]] = MappingProxyType(
 )
 PHASES: Final = tuple(TRAITS)
 PAUSABLE: Final = tuple(name for name, traits in TRAITS.items() if BACK not in traits)
-"""Before these phases a promotion may wait for a person, before a step by its number: `step-2`.
+"""Before these phases a promotion may wait for a person, before a step or a batch by its number:
+`step-2`, `batch-3`.
 
 On the way back it never waits.
 """

@@ -21,7 +21,7 @@ def test_every_pause_belongs_to_a_phase() -> None:
 
 REFUSED = [
     (check_pausable, "detach", "is on the way back, which never waits: write one of launch"),
-    (check_pausable, "step", "names no step: write one of launch, verify, attach, step-1,"),
+    (check_pausable, "step", "has no number: write one of launch, verify, attach, step-1,"),
     (check_pausable, "drian", "'drian' is not a phase: write drain"),
     (check_pause_time, "59s", "is out of range: a pause of a promotion is at least 1m"),
     (check_pause_time, "721h", "is out of range"),
@@ -41,6 +41,17 @@ def test_a_value_of_a_pause_that_is_wrong_is_explained(
 
 
 def test_a_pause_is_before_a_phase_of_the_way_forward() -> None:
-    names = ("launch", "verify", "attach", "step-1", "step-12", "soak", "shift", "drain", "retire")
+    names = (
+        "launch",
+        "verify",
+        "attach",
+        "step-1",
+        "step-12",
+        "batch-10",
+        "soak",
+        "shift",
+        "drain",
+        "retire",
+    )
     assert tuple(map(check_pausable, names)) == names
     assert (check_pause_time("24h"), check_wait("90s"), check_reason("")) == (86400.0, 90.0, "")
