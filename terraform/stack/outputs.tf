@@ -71,6 +71,9 @@ locals {
     "listener = ${jsonencode(local.live_listener)}",
     "target_groups = ${jsonencode(concat(aws_lb_target_group.this[*].name, aws_lb_target_group.second[*].name))}",
     "test_listener = ${jsonencode(one(aws_lb_listener.test[*].arn))}",
+    "",
+    "[environments.NAME.promote]",
+    "strategy = \"flip\"",
     ] : [
     "${var.load_balancer == "classic" ? "load_balancers" : "target_groups"} = ${jsonencode(concat(aws_elb.this[*].name, aws_lb_target_group.this[*].name))}",
   ]

@@ -144,6 +144,8 @@ def test_a_stack_with_a_pair_is_flipped(folder: Path, capsys: Captured) -> None:
         "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/shop/0a1b2c3d4e5f6071"
     )
     pair = f'listener = "{listener}/0a1b2c3d4e5f6071"\ntarget_groups = ["a", "b"]\n'
+    load(folder / "pipeline.toml")  # before the stack exists
+    pair += '[environments.staging.promote]\nstrategy = "flip"\n'
     (folder / "pipeline.toml").write_text(f"{text}\n[[environments.staging.pairs]]\n{pair}")
     assert load(folder / "pipeline.toml").promote_for("staging").strategy == "flip"
     capsys.readouterr()

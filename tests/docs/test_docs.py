@@ -209,13 +209,7 @@ def test_every_call_of_the_adapters_is_among_the_documented_permissions() -> Non
     }
     actions = {iam.get(name, name.title().replace("_", "")) for name in made}
     actions |= {"GetObjectVersion"}  # GetObject with a VersionId
-<<<<<<< HEAD
     actions |= {"AddTags"}  # CreateTargetGroup with tags
-=======
-    # A person runs `adopt --pair`, once: docs/guide/strategies.md lists what it needs.
-    actions -= {"DescribeTags", "CreateTargetGroup", "ModifyTargetGroupAttributes"}
-    actions -= {"CreateListener"}
->>>>>>> main
     actions -= {"GetCallerIdentity"}  # it needs no permission (AWS STS API Reference)
     ours = {
         each.partition(":")[2]

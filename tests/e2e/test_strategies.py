@@ -257,7 +257,6 @@ def test_weights_are_within_two_points_over_5000_requests(
     assert abs(counted["2.0.0"] / 5000 - 0.25) < 0.02, counted
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("kind", ["rule", "application"])
 def test_a_serving_target_group_gets_a_pair_and_is_then_flipped(
     kind: str, make: Callable[..., Site]
@@ -277,8 +276,6 @@ def test_a_serving_target_group_gets_a_pair_and_is_then_flipped(
     assert versions(late).keys() == {"2.0.0"}
 
 
-=======
->>>>>>> main
 PICTURED: dict[str, tuple[str, str, dict[str, object]]] = {
     "overlap": ("overlap", "application", {"strategy": "overlap", "soak": "1m"}),
     "flip": ("flip", "pair", {"strategy": "flip"}),
@@ -333,25 +330,3 @@ def write_recording(name: str, title: str, running: Load, begins: list[tuple[str
     folder = REPOSITORY / ".build/traffic"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(recording))
-<<<<<<< HEAD
-=======
-
-
-@pytest.mark.parametrize("kind", ["rule", "application"])
-def test_a_serving_target_group_gets_a_pair_and_is_then_flipped(
-    kind: str, make: Callable[..., Site]
-) -> None:
-    site = make(f"given-{kind}", kind)
-    with loaded(site) as running:
-        made = site.run("adopt", "--pair", "--test-port", "9000", "--yes")
-        assert made.code == 0, made.err
-        assert made.document["outcome"] == "paired"
-        result = site.promote("--image", site.testbed.new)
-        time.sleep(1)
-    assert result.code == 0, result.err
-    assert running.failures[:3] == []
-    assert "shift: started" in result.err
-    first_new = min(each.at for each in running.results if each.version == "2.0.0")
-    late = [each for each in running.results if each.at > first_new + IN_FLIGHT]
-    assert versions(late).keys() == {"2.0.0"}
->>>>>>> main

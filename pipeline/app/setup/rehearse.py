@@ -271,8 +271,7 @@ def _write(folder: Path, document: dict[str, Any]) -> None:
     own = folder / VALUES
     if own.exists():
         starter.write_text(stack / own.name, own.read_text(encoding="utf-8"))
-    pair = _values(folder).get("pair") == "true"
-    kept = rehearsal.configuration(document, pair=pair).items()
+    kept = rehearsal.configuration(document).items()
     lines = [f"{starter.as_key(key)} = {starter.as_toml(value)}" for key, value in kept]
     heading = f"# Written by `{AGAIN}`; it may be deleted."
     starter.write_text(folder / rehearsal.CONFIGURATION, "\n".join([heading, *lines, "", ""]))

@@ -127,11 +127,8 @@ def request(url: str, path: str) -> Step:
     return Step(line=f"curl -fsS {shlex.quote(url + path)}")
 
 
-def configuration(document: Mapping[str, Any], *, pair: bool = False) -> dict[str, Any]:
-    """Return what a rehearsal keeps of pipeline.toml: what is baked, not where it runs.
-
-    `pair` says that its stack has a pair, which only some strategies can use.
-    """
+def configuration(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a rehearsal keeps of pipeline.toml: what is baked, not where it runs."""
     kept = {key: document[key] for key in _KEPT if key in document}
     bake = {key: value for key, value in kept.get("bake", {}).items() if key not in _LEFT_OUT}
     # Without this, the bake would replace the file that names the image on AWS.
@@ -139,5 +136,4 @@ def configuration(document: Mapping[str, Any], *, pair: bool = False) -> dict[st
     named = document.get("terraform", {}).get("program")
     program = {"terraform": {"program": named}} if named else {}
     state = {"url": f"{FOLDER}/state"}
-    flips = {"promote": {"strategy": "flip"}} if pair else {}
-    return {**kept, "bake": bake, **program, **flips, "state": state}
+    return {**kept, "bake": bake, **program, "state": state}

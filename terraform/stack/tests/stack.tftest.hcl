@@ -158,7 +158,7 @@ run "a_pair_shares_the_listener_and_its_idle_group_is_behind_the_test_listener" 
   }
 
   assert {
-    condition     = startswith(output.pipeline_toml, "[environments.NAME]\n\n[[environments.NAME.pairs]]\nlistener = \"${aws_lb_listener.http[0].arn}\"\ntarget_groups = [\"web-staging\",\"web-staging-2\"]\ntest_listener = \"${aws_lb_listener.test[0].arn}\"\n\n[environments.NAME.terraform.inputs]\n")
+    condition     = startswith(output.pipeline_toml, "[environments.NAME]\n\n[[environments.NAME.pairs]]\nlistener = \"${aws_lb_listener.http[0].arn}\"\ntarget_groups = [\"web-staging\",\"web-staging-2\"]\ntest_listener = \"${aws_lb_listener.test[0].arn}\"\n\n[environments.NAME.promote]\nstrategy = \"flip\"\n\n[environments.NAME.terraform.inputs]\n")
     error_message = output.pipeline_toml
   }
 
