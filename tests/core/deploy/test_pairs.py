@@ -172,8 +172,16 @@ def failing_at(number: int, kind: str) -> Callable[[int, str], None]:
 UNFAILING = {"update", "record", "intend", "done", "sleep", "observe", "keep"}
 
 
-@WAYS
-@pytest.mark.parametrize("kind", ["error", "signal"])
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [
+        ("error", FLIP),
+        ("signal", CANARY),
+        pytest.param("error", CANARY, marks=LONG),
+        pytest.param("signal", FLIP, marks=LONG),
+    ],
+    ids=["error-flip", "signal-canary", "error-canary", "signal-flip"],
+)
 def test_a_failure_at_any_call_ends_with_one_release_that_serves(kind: str, policy: Policy) -> None:
     for number in range(1, len(calls_of(policy)) + 1):
         fake = cloud(place=PAIRED)
@@ -189,7 +197,7 @@ def test_a_failure_at_any_call_ends_with_one_release_that_serves(kind: str, poli
         assert fake.serving == fake.existing == {fake.document.serving}, (number, done.outcome)
 
 
-@WAYS
+@pytest.mark.parametrize("policy", [pytest.param(FLIP, marks=LONG), CANARY], ids=["flip", "canary"])
 @pytest.mark.parametrize("when", ["after", pytest.param("before", marks=LONG)])
 def test_a_run_that_is_killed_at_any_call_is_finished_by_recover(when: str, policy: Policy) -> None:
     ends = set()

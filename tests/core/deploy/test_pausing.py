@@ -389,7 +389,7 @@ def test_a_run_killed_at_any_call_up_to_the_pause_ends_by_one_command(
     assert number > 15
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.long), "after"])
 @pytest.mark.parametrize("phase", KILLED_BEFORE)
 def test_a_resume_or_an_abort_killed_at_any_call_is_ended_by_one_more(
     phase: str, when: str
