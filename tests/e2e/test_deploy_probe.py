@@ -78,7 +78,7 @@ def test_a_run_that_is_stopped_or_killed_ends_at_once_and_the_totals_add_up(site
     assert stopped.document["probe"]["failed"] == 0
     assert stopped.document["probe"]["requests"] > 0
 
-    running = site.begin("promote", "drain: started", "--yes", "--image", site.testbed.old)
+    running = site.begin("promote", "observe: started", "--yes", "--image", site.testbed.old)
     kill(RunningDeployment(process=running))
     before = site.content["deployment"]["probe"]
     assert before["requests"] > 0

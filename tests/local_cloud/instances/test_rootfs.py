@@ -127,7 +127,8 @@ def test_services_of_packages_start_by_their_types(rooted: Cloud) -> None:
     pids = re.findall(r"cloud-init: (\d+)$", console, re.MULTILINE)
     assert len(pids) == 3
     assert len(set(pids)) == 1
-    assert "cloud-init: inactive\ncloud-init: app\n" in console
+    said = [line for line in console.splitlines() if line.startswith("cloud-init: ")]
+    assert "cloud-init: inactive\ncloud-init: app" in "\n".join(said)
     assert "tells: uid=77(app) gid=78(app) groups=78(app),79(logs)" in console
     assert re.search(r"tells: drwxr-xr-x \d+ app app", console)
     assert "tells.service: the local cloud ignores PrivateTmp" in console

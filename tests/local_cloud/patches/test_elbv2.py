@@ -91,7 +91,7 @@ def test_a_protected_load_balancer_cannot_be_deleted(here: PatchedMoto) -> None:
 
 @pytest.mark.long
 def test_a_network_load_balancer_has_an_arn_of_its_kind(here: PatchedMoto) -> None:
-    group = here.target_group("tcp", Protocol="TCP")
+    group = here.group("tcp", Protocol="TCP")
     elbv2, tags = here.aws("elbv2"), [{"Key": "app", "Value": "web"}]
     arn = here.application(Type="network", Tags=tags)
     assert ":loadbalancer/net/" in arn

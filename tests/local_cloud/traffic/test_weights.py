@@ -78,7 +78,7 @@ def test_a_change_reaches_the_nodes_after_a_delay_and_connections_stay_open() ->
             while answers[-1] == "blue":
                 answers.append(await get())
             took = asyncio.get_running_loop().time() - began
-            assert len(answers) > 10
+            assert len(answers) > 1
             assert took >= 0.5
             assert {await get() for _ in range(20)} == {"green"}
 
