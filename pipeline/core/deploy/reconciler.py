@@ -93,12 +93,18 @@ class Reconciler:
     def shift_back(self, phase: Phase, wait: Wait) -> None:
         """Give a release its traffic again as soon as it is healthy, in a phase that restores it.
 
-        Without an answer of AWS, at once if it served until now.
+        A read from before its last detachment is no proof, unless nothing else has a healthy
+        member. Without an answer of AWS, at once if it served until now.
         """
-        if not (phase.has(RESTORES) and phase.want.shares):
+        shares = phase.want.shares
+        if not phase.has(RESTORES) or not shares:
             return
+        restored = {name for name, share in shares.items() if name and share}
+        losing = (name for name, share in shares.items() if name and not share)
+        fresh = wait.latest.at >= self.observer.settled(PRESENT, restored)
+        is_due = fresh or not any(map(wait.serves, losing))
         unseen = bool(wait.latest.unreadable) and phase.gate.trusts_past
-        if unseen or isinstance(phase.gate.judge(wait), Healthy):
+        if unseen or (is_due and isinstance(phase.gate.judge(wait), Healthy)):
             self._set_weights(phase, wait.latest)
 
     @cached_property

@@ -8,11 +8,12 @@ from random import Random
 
 import pytest
 
-from pipeline.core.deploy.phase import Manner
+from pipeline.core.deploy.phase import Fleet, Manner
 from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import FailedError
-from pipeline.core.freshness import SETTLED
-from pipeline.core.state.deployment import Delays, Deployment, Policy, Result
+from pipeline.core.freshness import SETTLED, Write
+from pipeline.core.state.deployment import Delays, Deployment, Kind, Policy, Result
 from pipeline.core.state.strategy import Step, Strategy
 from tests.core.deploy.fakes import (
     BLUE,
@@ -26,6 +27,7 @@ from tests.core.deploy.fakes import (
     FakeCloud,
     begin,
     cloud,
+    kept,
     recover,
 )
 from tests.core.deploy.recoveries import KilledError, is_done, is_put_back, killing_at, result_of
@@ -225,3 +227,26 @@ def test_old_answers_of_aws_lose_no_request(seed: int, policy: Policy) -> None:
     fake = cloud(place=PAIRED)
     fake.age = lambda: random.choice([0.0, random.uniform(0, SETTLED - 0.1), SETTLED - 0.1])
     is_done(fake, promote(fake, policy))
+
+
+def test_traffic_goes_back_only_by_a_read_that_is_newer_than_the_last_detachment() -> None:
+    fake = cloud(place=PAIRED)
+    is_done(fake, promote(fake))
+    fake.document = fake.document.with_release(kept(1))
+    fake.add(1, attached=True)
+    for member in fake.groups[fake.document.group(BLUE)].members:
+        member.born = 1.0  # so that it registers anew
+    fake.time += 100
+    fake.remember()
+    fake.past_weights.clear()
+    fake.age, fake.registering = lambda: SETTLED - 0.1, 8.0
+    deployer = begin(fake, kind=Kind.ROLLBACK, blue=GREEN, green=BLUE, policy=FLIP)
+    deployer.deployment = replace(deployer.deployment, warm=True)
+    fake.document = replace(fake.document, deployment=deployer.deployment)
+    with deployer.reconciler._changing("detach", {Write.DETACH: {BLUE}}):
+        fake.detach(fake.document.group(BLUE), [ONE_SIDE])
+    fleet = Fleet(serving=frozenset({GREEN}), detached=frozenset({BLUE}), shares={GREEN: 100})
+    done = deployer.run(rollback(BLUE, GREEN, fleet, manner(FLIP)), Result.ROLLED_BACK)
+    assert fake.outages == []
+    assert result_of(done) is Result.ROLLED_BACK, done.outcome
+    assert fake.weights[RULE] == {A: 100, B: 0}
