@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
-from pipeline.app.bake import known_images
-from pipeline.app.environment.architectures import supported_architectures
+from pipeline.app.environment.image_choice import choose
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
 from pipeline.app.environment.once import require_known_ends
@@ -23,19 +22,15 @@ from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unch
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import (
     first_size,
-    image_of,
     minimum_after,
     new_release,
-    newest_good,
     require_promotable,
     size_beside,
     size_instead,
-    skipped,
 )
-from pipeline.core.deploy.selection.versions import beside, choose_images, image_named, is_version
 from pipeline.core.deploy.sizes.limits import limits_of
 from pipeline.core.deploy.ways_back import drill
-from pipeline.core.errors import ConfigurationError, RefusedError
+from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
@@ -129,44 +124,6 @@ def retire_failed(session: EnvironmentSession) -> Deployment | None:
     with session.lease() as leased:
         done = retire_overdue(leased)
     return done if done and result_of(done) is Result.NEEDS_ATTENTION else None
-
-
-def choose(reader: EnvironmentReader, request: PromoteRequest) -> Image:
-    """Return the requested image: one by id or version, another environment's, or the newest."""
-    settings = reader.app.settings
-    images = known_images(reader.app, reader.clients)
-    supported = supported_architectures(reader, images)
-    ami_id = request.image
-    if is_version(ami_id):
-        fitting = choose_images(images, supported, ami_id)
-        named = image_named(fitting, ami_id, request.environment)
-        if named.note:
-            reader.app.report(Message(text=named.note))
-        ami_id = named.id
-    if request.origin:
-        origin = EnvironmentReader(
-            app=reader.app, environment=request.origin, account=reader.account
-        )
-        serving = image_of(images, serving_ami(origin), settings.app, settings.region)
-        return beside(images, serving, supported)
-    if ami_id:
-        return image_of(images, ami_id, settings.app, settings.region)
-    images = choose_images(images, supported)
-    chosen = newest_good(images, request.environment)
-    for each in skipped(images, chosen, request.environment):
-        text = f"{each.id} (version {each.version or 'unknown'}) is newer, but {each.status}"
-        reader.app.report(Message(text=f"{text}: choosing {chosen.id}"))
-    return chosen
-
-
-def serving_ami(reader: EnvironmentReader) -> str:
-    """Return the AMI that serves in an environment; raises RefusedError if none does."""
-    document = reader.document()
-    serving = document.releases.get(document.serving)
-    if serving is None:
-        name = reader.environment
-        raise RefusedError("--from", f"no managed release serves {name}", commands.status(name))
-    return serving.release.ami_id
 
 
 _TO_EARLIER = frozenset({Kind.ROLLBACK, Kind.DRILL})
