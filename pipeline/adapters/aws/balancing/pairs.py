@@ -83,12 +83,18 @@ def _read(elbv2: Any, rule: str, region: str) -> list[Action]:
         if error_code(error) not in _ABSENT:
             raise
         kind = "rule" if _RULE in rule else "listener"
-        options = {"region": region, "load-balancer-arn": "ARN"}
+        options = {"region": region, "load-balancer-arn": _balancer_of(rule)}
         listing = commands.aws("elbv2", "describe-listeners", options)
         what = f"there is no {kind} {rule}"
         raise RefusedError(
             "pairs of target groups", what, f"fix its ARN; see: {listing}"
         ) from error
+
+
+def _balancer_of(rule: str) -> str:
+    """Return the ARN of the load balancer in that of its listener or rule."""
+    service, _, path = rule.partition(_RULE if _RULE in rule else ":listener/")
+    return f"{service}:loadbalancer/{'/'.join(path.split('/')[:3])}"
 
 
 def weight_readers(
