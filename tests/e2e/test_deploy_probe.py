@@ -80,6 +80,7 @@ def test_a_run_that_is_stopped_or_killed_ends_at_once_and_the_totals_add_up(site
 
     running = site.begin("promote", "observe: started", "--yes", "--image", site.testbed.old)
     kill(RunningDeployment(process=running))
+    wait_for_exit(running)
     before = site.content["deployment"]["probe"]
     assert before["requests"] > 0
     recovered = site.run("recover")

@@ -44,7 +44,7 @@ from pipeline.core.state.deployment import (
 )
 from pipeline.core.state.environment import Environment
 from pipeline.core.times import format_duration
-from pipeline.core.validation.phases import CREATES, DELETES, DRAINS, HOLD, RESTORES
+from pipeline.core.validation.phases import BACK, CREATES, DELETES, DRAINS, HOLD, RESTORES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,13 +209,21 @@ class Deployer:
                     return self._roll_back(before or phase, failure)
                 return Outcome(result=Result.PAUSED, phase=phase.name)
             before = phase
-            failure = self._perform(phase, phases)
+            failure = self._perform_to_its_end(phase, phases)
             if failure is None:
                 continue
             if phase.has(HOLD) or failure.stopped:
                 return _outcome(Result.NEEDS_ATTENTION, phase, failure)
             return self._roll_back(phase, failure)
         return replace(success, evidence=self._evidence.of_blue)
+
+    def _perform_to_its_end(self, phase: Phase, phases: Sequence[Phase]) -> PhaseFailure | None:
+        """Run a phase; again after one signal in the removal that ends a drill."""
+        failure = self._perform(phase, phases)
+        removes = self.deployment.kind is Kind.DRILL and phase.has(BACK)
+        if failure and failure.interrupted and not failure.stopped and removes:
+            return self._perform(phase, phases)
+        return failure
 
     def _roll_back(self, failed: Phase, failure: PhaseFailure) -> Outcome:
         """Keep evidence of the failure, then undo everything up to the phase that failed."""

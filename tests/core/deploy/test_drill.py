@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -182,3 +183,25 @@ def test_a_killed_drill_whose_serving_group_was_deleted_removes_what_is_left_of_
 
 def _kill() -> None:
     raise KilledError
+
+
+@PLACES
+def test_a_signal_at_any_moment_ends_with_everything_as_it_was(place: Place) -> None:
+    fake = drilled(place)
+    run_drill(fake)
+    for at in range(1, len(fake.calls) + 1):
+        again = drilled(place)
+        again.fail = interrupting(at)
+        done = run_drill(again)
+        assert result_of(done) in {Result.PROVEN, Result.ROLLED_BACK}, (at, done.outcome)
+        is_as_before(again)
+
+
+def interrupting(number: int) -> Callable[[int, str], None]:
+    """Return a signal in one sleep, as the only place where it arrives."""
+
+    def interrupt(at: int, name: str) -> None:
+        if at == number and name == "sleep!":
+            raise KeyboardInterrupt
+
+    return interrupt
