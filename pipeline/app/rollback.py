@@ -45,6 +45,7 @@ from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
+from pipeline.core.health.place import Place
 from pipeline.core.health.serving import Condition
 from pipeline.core.health.traffic_sources import attach
 from pipeline.core.preflight.attachment_checks import (
@@ -52,7 +53,7 @@ from pipeline.core.preflight.attachment_checks import (
     Attachments,
     require_confirmed,
 )
-from pipeline.core.state.deployment import Deployment, Kind, Place, Result, result_of
+from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates

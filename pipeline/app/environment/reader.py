@@ -27,10 +27,11 @@ from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.pairs import Pair
+from pipeline.core.health.place import Place
 from pipeline.core.health.serving import condition_of
 from pipeline.core.image import STATUS_TAG, ImageStatus
 from pipeline.core.pausing.pause import Actor
-from pipeline.core.state.deployment import Delays, Place, Policy
+from pipeline.core.state.deployment import Delays, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.inputs import InputChange, Inputs, input_changes
 from pipeline.core.state.ownership import require_managed

@@ -13,8 +13,8 @@ from pipeline.core.deploy.ports import GroupWriter, Ledger, Pace, Resources
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.freshness import ABSENT, Write
 from pipeline.core.health.observation import Observation, ObservedGroup
+from pipeline.core.health.place import Place
 from pipeline.core.health.traffic_sources import describe_sources
-from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
 from pipeline.core.terraform.plan_guard import Plan

@@ -13,8 +13,9 @@ from pipeline.core.deploy.ports import Ledger
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
+from pipeline.core.health.place import Place
 from pipeline.core.hooks.hook import Hook, HookResult, On, OnceRun, Point, Runs
-from pipeline.core.state.deployment import Deployment, Kind, Outcome, Place
+from pipeline.core.state.deployment import Deployment, Kind, Outcome
 from pipeline.core.validation.phases import BACK, TRAITS, family
 
 LONGEST_REASON = 1000

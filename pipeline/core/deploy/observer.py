@@ -13,7 +13,7 @@ from pipeline.core.deploy.ports import EnvironmentReader, GroupReader, Pace
 from pipeline.core.errors import FailedError
 from pipeline.core.freshness import AGAIN, SETTLED, Write, Writes
 from pipeline.core.health.observation import Observation
-from pipeline.core.state.deployment import Place
+from pipeline.core.health.place import Place
 
 GROUPS, TARGETS = "groups", "targets"
 """The APIs that an observation calls."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline.core.deploy.gates.base import Gate
+from pipeline.core.health.place import Place
 from pipeline.core.image import NO_ITEMS
-from pipeline.core.state.deployment import Place, Policy
+from pipeline.core.state.deployment import Policy
 from pipeline.core.state.strategy import Batches, Step
 from pipeline.core.validation.phases import DELETES, HOLD, PhaseTrait
 

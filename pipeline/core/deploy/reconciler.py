@@ -24,9 +24,10 @@ from pipeline.core.freshness import ABSENT, PRESENT, Write
 from pipeline.core.health.assessment import Expected, all_healthy
 from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
+from pipeline.core.health.place import Place
 from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.health.verdict import Healthy, Verdict
-from pipeline.core.state.deployment import Place, Policy
+from pipeline.core.state.deployment import Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD, RESTORES

@@ -29,8 +29,9 @@ from pipeline.core.errors import FailedError, NeedsAttentionError, RefusedError
 from pipeline.core.health.assessment import Expected, all_healthy, drained, stopped
 from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Observation
+from pipeline.core.health.place import Place
 from pipeline.core.health.verdict import Healthy, Progressing, Verdict
-from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
+from pipeline.core.state.deployment import Deployment, Kind, Policy, Result
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
 from pipeline.core.validation.phases import ALONE, CREATES, traits_of

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer
+from pipeline.core.health.place import Place
 from pipeline.core.health.traffic_sources import balancer_of, describe_sources
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.state.deployment import Place
 
 REQUIRED_OF_ADOPTED = ("AddToLoadBalancer",)
 """Auto Scaling processes that a rollback to an adopted group needs: it keeps its size."""

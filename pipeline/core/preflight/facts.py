@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.health.place import Place
 from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.additions import Attached
-from pipeline.core.state.deployment import Delays, Kind, Place
+from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pipeline.core import commands
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.pairs import ALL, Pair, describe_weights
+from pipeline.core.health.place import Place
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.state.deployment import Place
 
 _RULE = ":listener-rule/"
 

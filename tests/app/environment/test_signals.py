@@ -13,7 +13,7 @@ from pipeline.core.analysis.entry import APPLICATION, Source
 from pipeline.core.analysis.policy import Analysis, Threshold
 from pipeline.core.health.observation import Balancer
 from pipeline.core.health.pairs import Pair
-from pipeline.core.state.deployment import Place
+from pipeline.core.health.place import Place
 from pipeline.core.state.environment import Environment
 from tests.ui.status_examples import record
 

@@ -38,9 +38,10 @@ from pipeline.core.health.observation import (
     Target,
 )
 from pipeline.core.health.pairs import Pair
+from pipeline.core.health.place import Place
 from pipeline.core.hooks.hook import Hook, HookResult, OnceRun, Runs
 from pipeline.core.pausing.pause import Decision
-from pipeline.core.state.deployment import Deployment, Kind, Limits, Place, Policy, Runner
+from pipeline.core.state.deployment import Deployment, Kind, Limits, Policy, Runner
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import AdoptedGroup, Release, Size, group_name
 from pipeline.core.terraform.plan_guard import Plan

@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.ways_back import drill
+from pipeline.core.health.place import Place
 from pipeline.core.hooks.hook import Hook, Point
-from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
+from pipeline.core.state.deployment import Deployment, Kind, Policy, Result
 from pipeline.core.state.environment import DrillRecord
 from pipeline.core.state.report import serves
 from tests.core.deploy.fakes import (

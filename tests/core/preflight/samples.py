@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
+from pipeline.core.health.place import Place
 from pipeline.core.preflight.facts import (
     BalancerFacts,
     CredentialFacts,
@@ -17,7 +18,6 @@ from pipeline.core.preflight.facts import (
     SubnetFacts,
     TypeFacts,
 )
-from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size
 

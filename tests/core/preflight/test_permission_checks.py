@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from pipeline.core.health.observation import Balancer
+from pipeline.core.health.place import Place
 from pipeline.core.permissions.probes import Answer, PermissionFacts, Probe, ProbeResult
 from pipeline.core.preflight.checks import refusal
 from pipeline.core.preflight.facts import Facts, IdentityFacts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.permission_checks import permission_findings
-from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
 
 ARN = "arn:aws:sts::123456789012:assumed-role/web-deploy/ci"

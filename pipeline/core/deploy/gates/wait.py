@@ -12,8 +12,9 @@ from pipeline.core.health.assessment import Expected
 from pipeline.core.health.members import has_healthy_target, healthy_instances, newly_unhealthy
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.health.pairs import describe_weights
+from pipeline.core.health.place import Place
 from pipeline.core.image import NO_ITEMS
-from pipeline.core.state.deployment import Place, Policy
+from pipeline.core.state.deployment import Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.strategy import Step
 

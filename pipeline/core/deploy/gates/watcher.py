@@ -11,8 +11,9 @@ from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import MemberHistory, Wait
 from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Observation
+from pipeline.core.health.place import Place
 from pipeline.core.health.verdict import Healthy, Progressing, Verdict
-from pipeline.core.state.deployment import Place, Policy
+from pipeline.core.state.deployment import Policy
 from pipeline.core.state.environment import Environment
 
 

@@ -22,6 +22,7 @@ from pipeline.adapters.aws.preflight import queries as reading
 from pipeline.adapters.aws.preflight.reader import PreflightReader
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.health.place import Place
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.additions import (
@@ -33,7 +34,6 @@ from pipeline.core.preflight.additions import (
 )
 from pipeline.core.preflight.checks import findings
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Proposal, Quota, TemplateFacts
-from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
 from tests.aws.service import connected_cloud
 from tests.running_cloud import Cloud, eventually
