@@ -20,7 +20,7 @@ from pipeline.adapters.packer.packer import Packer
 from pipeline.adapters.packer.stream import parse_log
 from pipeline.adapters.packer.template_source import read_source
 from pipeline.adapters.packer.workspace import LocalWorkplace
-from pipeline.adapters.store.image_records import ImageRecords
+from pipeline.adapters.store.records.image_records import ImageRecords
 from pipeline.app.application import Application, Options
 from pipeline.app.bake_request import hidden_values, request_of, secrets_of
 from pipeline.core.bake.bakery import Bakery

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.adapters.aws.preflight.permission_probes import PermissionProber
-from pipeline.adapters.store.permission_proofs import PermissionProofs
+from pipeline.adapters.store.records.permission_proofs import PermissionProofs
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.config import EnvironmentSettings, TerraformSettings
 from pipeline.core.hooks.hook import Runs

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.adapters.store.document_versions import Archive
-from pipeline.adapters.store.once_runs import OnceRuns
+from pipeline.adapters.store.records.once_runs import OnceRuns
 from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted
 from pipeline.app.environment.lease import EnvironmentLease

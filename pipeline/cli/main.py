@@ -59,6 +59,8 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
+    **dict.fromkeys(("history",), "reports"),
+    **dict.fromkeys(("lock",), "operations"),
 }
 """The packages of the commands whose modules are in one."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.permission_proofs import PermissionProofs
+from pipeline.adapters.store.records.permission_proofs import PermissionProofs
 from pipeline.app import Application, Options
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.permission_check import PermissionCheck, launch_of

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.environments import Environments
 from pipeline.cli.main import run
 from pipeline.core.state.environment import Environment
 from tests.cli.deployments import DONE, RUNS

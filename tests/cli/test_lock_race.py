@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.environments import Environments
 from tests.cli.lease_examples import BEGUN, NOTHING
 
 pytestmark = [pytest.mark.usefixtures("place"), pytest.mark.long, pytest.mark.timeout(300)]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.environments import Environments
-from pipeline.adapters.store.once_runs import OnceRuns
+from pipeline.adapters.store.records.environments import Environments
+from pipeline.adapters.store.records.once_runs import OnceRuns
 from pipeline.adapters.terraform.provider_locks import ProviderLocks
 from pipeline.cli.main import run
 from pipeline.core.hooks.hook import OnceRun, Point

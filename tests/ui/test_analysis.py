@@ -10,9 +10,9 @@ from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.state.deployment import Kind, Policy
-from pipeline.ui.history import history_text
 from pipeline.ui.outcome import deployment_document, outcome_text, step_summary
 from pipeline.ui.plan import plan_document, plan_text
+from pipeline.ui.reports.history import history_text
 from tests.ui.status_examples import a_deployment
 
 GOOD = Finding(name="5xx", result=Judged.PASS, sentence="0 % of 9 against 0 % of 9: not worse")

@@ -11,9 +11,9 @@ from pipeline.core.deploy.ways_back import drill
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Policy, Result
 from pipeline.core.state.environment import DrillRecord
 from pipeline.core.state.status import Status
-from pipeline.ui.history import history_text
 from pipeline.ui.outcome import outcome_text
 from pipeline.ui.plan import plan_text
+from pipeline.ui.reports.history import history_text
 from pipeline.ui.status import status_text
 from pipeline.ui.status_document import status_document
 from tests.ui.status_examples import NOW, RUNS, a_deployment, image, in_flight, warm

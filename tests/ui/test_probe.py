@@ -16,10 +16,10 @@ from pipeline.core.probe.settings import Probe
 from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Kind, Policy
 from pipeline.ui.deployment_view import DeploymentView
-from pipeline.ui.history import history_text
 from pipeline.ui.live import deployment_table
 from pipeline.ui.outcome import deployment_document, outcome_text, step_summary
 from pipeline.ui.plan import plan_document, plan_text
+from pipeline.ui.reports.history import history_text
 from tests.ui.events import began
 from tests.ui.status_examples import a_deployment, rolled_back
 

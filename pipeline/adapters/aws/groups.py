@@ -232,7 +232,7 @@ class Groups:
 
     def evidence(self, group: str, observation: Observation) -> str:
         """Return a text about a failed group, with secrets masked; never raises."""
-        from pipeline.adapters.aws.diagnostics import gather
+        from pipeline.adapters.aws.members.diagnostics import gather
 
         return self._masker.text(gather(self._clients, self._region, group, observation))
 

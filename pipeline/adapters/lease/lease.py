@@ -22,7 +22,7 @@ from pipeline.adapters.clock import uptime
 from pipeline.adapters.identity import has_exited, printable, process_mark
 from pipeline.adapters.store.base import StaleError
 from pipeline.adapters.store.document_writer import DocumentWriter
-from pipeline.adapters.store.environments import Environments, Versioned
+from pipeline.adapters.store.records.environments import Environments, Versioned
 from pipeline.core import commands
 from pipeline.core.errors import LeaseHeldError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from pipeline.adapters.lease.lease import HeldLease
 from pipeline.adapters.store.base import StaleError, Store
-from pipeline.adapters.store.deployments import Deployments, entry_key, file_key, record_key
 from pipeline.adapters.store.envelope import seal
-from pipeline.adapters.store.once_runs import OnceRuns
+from pipeline.adapters.store.records.deployments import Deployments, entry_key, file_key, record_key
+from pipeline.adapters.store.records.once_runs import OnceRuns
 from pipeline.adapters.store.serialization import to_json
 from pipeline.core import commands
 from pipeline.core.errors import RefusedError

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.aws.inventory.uses import read_uses
-from pipeline.adapters.store.image_records import ImageRecords
+from pipeline.adapters.store.records.image_records import ImageRecords
 from pipeline.core.bake.model import ObservedImage
 from pipeline.core.freshness import Clock, read_until
 from pipeline.core.image import STATUS_TAG, TAG_PREFIX, Image, ImageStatus, Usage

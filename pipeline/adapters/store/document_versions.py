@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.adapters.store.base import StaleError
 from pipeline.adapters.store.document_writer import DocumentWriter
 from pipeline.adapters.store.envelope import NewerError
-from pipeline.adapters.store.environments import Environments, Versioned
+from pipeline.adapters.store.records.environments import Environments, Versioned
 from pipeline.adapters.store.serialization import to_json
 from pipeline.core import commands
 from pipeline.core.errors import RefusedError

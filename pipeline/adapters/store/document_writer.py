@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.adapters.store.environments import Environments, Versioned
+from pipeline.adapters.store.records.environments import Environments, Versioned
 from pipeline.core.state.environment import Environment
 
 

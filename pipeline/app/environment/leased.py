@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pipeline.adapters.identity import runner
 from pipeline.adapters.lease.lease import HeldLease
 from pipeline.adapters.lease.ledger import StoreLedger
-from pipeline.adapters.store.deployments import new_deployment_id
+from pipeline.adapters.store.records.deployments import new_deployment_id
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.reconciler import build_reconciler, build_resources
 from pipeline.app.environment.signals import signals_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.adapters.store.once_runs import OnceRuns
+from pipeline.adapters.store.records.once_runs import OnceRuns
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.deploy.hook_runner import unknown_end
 from pipeline.core.hooks.hook import OnceRun

@@ -17,8 +17,8 @@ from pipeline.adapters.aws.client import Clients, account_of
 from pipeline.adapters.clock import CloudPace, speed_of
 from pipeline.adapters.identity import actor_of
 from pipeline.adapters.store.base import Store
-from pipeline.adapters.store.deployments import Deployments
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.deployments import Deployments
+from pipeline.adapters.store.records.environments import Environments
 from pipeline.app.application import Application
 from pipeline.config.release_inputs import with_inputs
 from pipeline.core import commands

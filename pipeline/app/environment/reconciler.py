@@ -21,7 +21,7 @@ from pipeline.core.state.deployment import Policy
 from pipeline.core.state.environment import Lease
 
 if TYPE_CHECKING:
-    from pipeline.adapters.aws.instance_hooks import InstanceHooks
+    from pipeline.adapters.aws.members.instance_hooks import InstanceHooks
     from pipeline.adapters.ci.command_hooks import CommandHooks
     from pipeline.adapters.terraform.server_groups import TerraformResources
     from pipeline.adapters.terraform.state_lock import StateLock
@@ -96,7 +96,7 @@ def _hooks_here(reader: EnvironmentReader) -> CommandHooks:
 
 
 def _hooks_on_instances(reader: EnvironmentReader) -> InstanceHooks:
-    from pipeline.adapters.aws.instance_hooks import InstanceHooks
+    from pipeline.adapters.aws.members.instance_hooks import InstanceHooks
 
     app = reader.app
     return InstanceHooks(

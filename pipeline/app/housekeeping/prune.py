@@ -11,8 +11,8 @@ from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.aws.inventory.reader import ImageInventory
 from pipeline.adapters.clock import DeferringClock, speed_of
 from pipeline.adapters.store.base import Store
-from pipeline.adapters.store.environments import Environments
-from pipeline.adapters.store.image_records import ImageRecords
+from pipeline.adapters.store.records.environments import Environments
+from pipeline.adapters.store.records.image_records import ImageRecords
 from pipeline.app.application import Application
 from pipeline.app.bake import records
 from pipeline.core.bake.model import ObservedImage

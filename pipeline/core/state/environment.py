@@ -1,7 +1,7 @@
 """Define the document of an environment: its releases, its deployment and its lease.
 
-Frozen values and pure functions. `adapters/store/environments.py` reads and writes the document
-and rejects a write that is based on an outdated read.
+Frozen values and pure functions. `adapters/store/records/environments.py` reads and writes the
+document and rejects a write that is based on an outdated read.
 """
 
 from __future__ import annotations

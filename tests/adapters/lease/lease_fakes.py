@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.adapters.lease.lease import Clock, LeaseManager
 from pipeline.adapters.store.base import Store
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.environments import Environments
 from pipeline.core.events import Event, Message
 from pipeline.core.state.deployment import Runner
 from pipeline.core.state.environment import Environment

@@ -21,7 +21,7 @@ from pipeline.adapters.lease import lease as lease_module
 from pipeline.adapters.lease.lease import LeaseManager
 from pipeline.adapters.store.base import Document, Store
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.environments import Environments
 from pipeline.core.errors import LeaseHeldError, RefusedError
 from pipeline.core.state.environment import Environment, Lease
 from tests.adapters.lease.lease_fakes import (
@@ -490,7 +490,7 @@ def test_one_of_32_threads_wins_and_the_others_get_an_error_soon(
 RACER = """
 import sys, threading
 from pathlib import Path
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.environments import Environments
 from pipeline.adapters.lease.lease import LeaseManager
 from pipeline.adapters.identity import runner
 from pipeline.adapters.store.directory import DirectoryStore

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.base import Document, StaleError, Store
-from pipeline.adapters.store.deployments import Deployments, new_deployment_id
 from pipeline.adapters.store.directory import DirectoryStore
+from pipeline.adapters.store.records.deployments import Deployments, new_deployment_id
 from pipeline.core.deploy.ports import Ledger
 from pipeline.core.errors import LeaseHeldError, RefusedError
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result

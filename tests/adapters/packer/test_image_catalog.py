@@ -10,7 +10,7 @@ import pytest
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.packer.image_catalog import ImageCatalog
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.image_records import ImageRecords
+from pipeline.adapters.store.records.image_records import ImageRecords
 from pipeline.core.freshness import SETTLED
 from pipeline.core.image import ImageStatus, Usage
 from tests.aws.moto_account import amis, register

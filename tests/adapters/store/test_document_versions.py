@@ -14,7 +14,7 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.document_versions import Archive
 from pipeline.adapters.store.envelope import SCHEMA
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.environments import Environments
 from pipeline.adapters.store.s3 import S3Store
 from pipeline.adapters.store.versions import KEPT
 from pipeline.core.errors import LeaseHeldError, RefusedError

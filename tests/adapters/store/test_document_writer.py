@@ -12,7 +12,7 @@ import pipeline
 from pipeline.adapters.store.base import StaleError
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.document_writer import DocumentWriter
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.environments import Environments
 from pipeline.core.state.environment import Environment
 
 KEY = Environment(app="web", environment="staging", region="eu-central-1", account="1")

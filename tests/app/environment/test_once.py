@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.once_runs import OnceRuns
+from pipeline.adapters.store.records.once_runs import OnceRuns
 from pipeline.app.environment.once import require_known_ends, unknown_ends
 from pipeline.core.errors import RefusedError
 from pipeline.core.hooks.hook import Hook, OnceRun, Point

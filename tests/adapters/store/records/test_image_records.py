@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.adapters.store.base import StaleError
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.image_records import ImageRecords
+from pipeline.adapters.store.records.image_records import ImageRecords
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image, ImageStatus

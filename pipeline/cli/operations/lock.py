@@ -11,7 +11,7 @@ from pipeline.cli.context import Context, application, pass_context
 from pipeline.cli.options import environment_option, yes_option
 
 if TYPE_CHECKING:
-    from pipeline.app.lock import LeaseStatus
+    from pipeline.app.operations.lock import LeaseStatus
 
 
 @click.group()
@@ -27,7 +27,7 @@ def lock() -> None:
 @pass_context
 def show(context: Context, environment: str) -> None:
     """Show which run holds the lease, since when, and its command."""
-    from pipeline.app.lock import lease_status
+    from pipeline.app.operations.lock import lease_status
 
     with application(context) as app:
         print_lease(context, lease_status(app, environment))
@@ -42,7 +42,7 @@ def break_(context: Context, environment: str, *, yes: bool) -> None:
 
     That run changes nothing more and ends with exit code 6. Finish its deployment with recover.
     """
-    from pipeline.app.lock import break_lease
+    from pipeline.app.operations.lock import break_lease
 
     require_terminal(context, "lock break", yes=yes)
     with application(context) as app:
@@ -54,7 +54,7 @@ def break_(context: Context, environment: str, *, yes: bool) -> None:
 
 def confirm_break(found: LeaseStatus) -> bool:
     """Ask the person at the terminal."""
-    from pipeline.ui.lock import warning
+    from pipeline.ui.operations.lock import warning
 
     return ask(
         "break it now? [y/N]: ", lambda _: warning(found.environment, found.now.astimezone())
@@ -63,7 +63,7 @@ def confirm_break(found: LeaseStatus) -> bool:
 
 def print_lease(context: Context, found: LeaseStatus) -> None:
     """Print who holds the lease."""
-    from pipeline.ui.lock import lock_document, lock_text
+    from pipeline.ui.operations.lock import lock_document, lock_text
     from pipeline.ui.results import as_json
 
     document = lock_document(found.environment, found.ended)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from pipeline.adapters.store.base import StaleError, Store
 from pipeline.adapters.store.envelope import DamagedError, NewerError, seal, unseal
-from pipeline.adapters.store.environments import newer_error
+from pipeline.adapters.store.records.environments import newer_error
 from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.hooks.hook import OnceRun

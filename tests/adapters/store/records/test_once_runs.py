@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.adapters.store.base import Store
-from pipeline.adapters.store.once_runs import OnceRuns
+from pipeline.adapters.store.records.once_runs import OnceRuns
 from pipeline.core.errors import RefusedError
 from pipeline.core.hooks.hook import OnceRun, Point
 

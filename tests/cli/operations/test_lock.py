@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.environments import Environments
 from pipeline.app import Application, Options
 from pipeline.app.environment.lease import EnvironmentLease
 from pipeline.app.environment.leased import LeasedEnvironment
@@ -24,7 +24,7 @@ from pipeline.core.hooks.hook import Hook, Point
 from pipeline.core.pausing.pause import PausePolicy
 from pipeline.core.state.deployment import Outcome, Result
 from pipeline.core.state.environment import Environment
-from pipeline.ui.lock import lock_document, lock_text, warning
+from pipeline.ui.operations.lock import lock_document, lock_text, warning
 from tests.adapters.scripted import ScriptedTerraform
 from tests.cli.lease_examples import BEGUN, HELD, NOTHING, NOW, PROMOTING
 

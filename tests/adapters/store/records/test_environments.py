@@ -11,7 +11,7 @@ import pytest
 from pipeline.adapters.store.base import StaleError
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.envelope import DamagedError, NewerError, seal, unseal
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.records.environments import Environments
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result, Runner
 from pipeline.core.state.environment import Environment, Lease, ReleaseRecord, RetiredRelease

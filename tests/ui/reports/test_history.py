@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.core.state.deployment import Kind, Outcome, PhaseRun, Result
-from pipeline.ui.history import history_document, history_text
+from pipeline.ui.reports.history import history_document, history_text
 from tests.ui.status_examples import NOW, RUNS, a_deployment, image, rolled_back
 
 FIRST = a_deployment(

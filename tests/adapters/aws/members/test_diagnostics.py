@@ -8,7 +8,7 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.aws.diagnostics import gather, printable_lines, suspects
+from pipeline.adapters.aws.members.diagnostics import gather, printable_lines, suspects
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.adapters.store.base import StaleError, Store
-from pipeline.adapters.store.permission_proofs import PermissionProofs
+from pipeline.adapters.store.records.permission_proofs import PermissionProofs
 from pipeline.core.permissions.probes import Proofs
 
 NOW = datetime(2026, 11, 28, 14, 0, tzinfo=UTC)

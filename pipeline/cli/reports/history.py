@@ -23,8 +23,8 @@ def history(context: Context, environment: str, limit: int) -> None:
     """List the deployments of an environment, newest first."""
     from datetime import UTC, datetime
 
-    from pipeline.app.history import history as read
-    from pipeline.ui.history import history_document, history_text
+    from pipeline.app.reports.history import history as read
+    from pipeline.ui.reports.history import history_document, history_text
     from pipeline.ui.results import as_json
 
     found = read(reading_application(context), environment, limit)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.envelope import DamagedError, NewerError, unseal
-from pipeline.adapters.store.environments import newer_error
+from pipeline.adapters.store.records.environments import newer_error
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.journal import Entry

@@ -12,7 +12,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from pipeline.adapters.aws.instance_hooks import GRACE, REGISTRATION, InstanceHooks
+from pipeline.adapters.aws.members.instance_hooks import GRACE, REGISTRATION, InstanceHooks
 from pipeline.core.errors import FailedError
 from pipeline.core.hooks.hook import NOT_STARTED, Hook, HookResult, Point, Runs
 from pipeline.core.masking import Masker

@@ -1,0 +1,1 @@
+"""Run programs on members of a group, and read what they say."""

@@ -1,0 +1,1 @@
+"""Hold or free an environment."""

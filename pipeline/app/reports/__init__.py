@@ -1,0 +1,1 @@
+"""Read what was done and what changes."""

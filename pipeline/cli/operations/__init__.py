@@ -1,0 +1,1 @@
+"""Commands that hold or free an environment."""

@@ -1,0 +1,1 @@
+"""Render what holds an environment."""
