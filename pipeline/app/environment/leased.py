@@ -47,8 +47,8 @@ class LeasedEnvironment:
         """Return the environment's document as this run last read or wrote it."""
         return self.held.read()
 
-    def new_deployment(self, kind: Kind, *, green: str, blue: str) -> Deployment:
-        """Return a deployment that begins now, run by this process."""
+    def new_deployment(self, kind: Kind, *, green: str, blue: str, why: str = "") -> Deployment:
+        """Return a deployment that begins now, run by this process, for the reason `why`."""
         today = self.reader.pace.today()
         return Deployment(
             id=new_deployment_id(today),
@@ -62,6 +62,7 @@ class LeasedEnvironment:
             target_groups=self._idle_of(blue) if green != blue else (),
             worker=self.reader.is_worker,
             actor=self.reader.actor,
+            why=self.reader.app.masker(self.reader.environment).text(why) if why else "",
         )
 
     def _idle_of(self, blue: str) -> tuple[str, ...]:

@@ -200,8 +200,9 @@ class Deployment:
     the environment has no load balancers. `probe` has the probe's requests, if there is a probe.
     `analysis` has the judgments of the phases that were analyzed. `muted` are alarms that were
     firing at the beginning: they do not count. `proves` is the earlier release whose rollback a
-    drill proves. `actor` began it. It pauses before the phases `pause_before`; `pauses` are those
-    so far, the last one may last.
+    drill proves. `actor` began it, and `why` is the reason that was given. `override` describes the
+    freeze that it overrode, empty for none. It pauses before the phases `pause_before`; `pauses`
+    are those so far, the last one may last.
     """
 
     id: str
@@ -228,6 +229,8 @@ class Deployment:
     muted: tuple[str, ...] = ()
     proves: str = ""
     actor: Actor = NO_ACTOR
+    why: str = ""
+    override: str = ""
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
     reason: str = ""

@@ -157,7 +157,7 @@ def check_pause_time(value: str) -> float:
 
 
 def check_reason(value: str) -> str:
-    """Check why a person ended a pause: one line, or nothing."""
+    """Check the reason that a person gives: one line, or nothing."""
     if value:
         require_harmless(value, 1000, "a reason is one line of at most 1000 characters")
     return value
