@@ -9,13 +9,11 @@ from pipeline.cli.options import optional_environment_option
 
 
 @click.command()
-@click.argument(
-    "deployment", required=False, default="", type=Checked("deployment", "check_deployment")
-)
+@click.argument("deployment", required=False, type=Checked("deployment", "check_deployment"))
 @optional_environment_option
 @pass_context
-def report(context: Context, deployment: str, environment: str | None) -> None:
-    """Show one deployment: what failed and why, phases, members, requests.
+def report(context: Context, deployment: str | None, environment: str | None) -> None:
+    """Show one deployment: its failure, phases, members and requests.
 
     DEPLOYMENT is an id that history shows; the default is the newest one.
     """
@@ -25,7 +23,7 @@ def report(context: Context, deployment: str, environment: str | None) -> None:
     from pipeline.ui.reports.report import report_document, report_text
     from pipeline.ui.results import as_json
 
-    found = read(reading_application(context), deployment, environment or "")
+    found = read(reading_application(context), deployment or "", environment or "")
     now = datetime.now(UTC).astimezone()
     text = (
         as_json(report_document(found)) if context.json else report_text(found, now, context.width)
