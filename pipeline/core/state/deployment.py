@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pipeline.core.analysis.policy import Analysis
 from pipeline.core.analysis.record import PhaseAnalysis
+from pipeline.core.changes.model import Changes
 from pipeline.core.health.observation import Balancer
 from pipeline.core.hooks.hook import Hook
 from pipeline.core.image import NO_ITEMS
@@ -201,7 +202,8 @@ class Deployment:
     `analysis` has the judgments of the phases that were analyzed. `muted` are alarms that were
     firing at the beginning: they do not count. `proves` is the earlier release whose rollback a
     drill proves. `actor` began it. It pauses before the phases `pause_before`; `pauses` are those
-    so far, the last one may last.
+    so far, the last one may last. `changes` is what green brings compared with blue, None if an
+    earlier ami-pipeline began it or no release replaces another.
     """
 
     id: str
@@ -228,6 +230,7 @@ class Deployment:
     muted: tuple[str, ...] = ()
     proves: str = ""
     actor: Actor = NO_ACTOR
+    changes: Changes | None = None
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
     reason: str = ""
