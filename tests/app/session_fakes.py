@@ -88,6 +88,7 @@ class FakeEnvironment:
         monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
         monkeypatch.setattr(leased, "build_reconciler", lambda *_: a_reconciler(self.fake))
+        monkeypatch.setattr(leased, "recorded", lambda *_: nullcontext())
         monkeypatch.setattr(bake, "quarantine", self.quarantine)
 
     @property
