@@ -17,6 +17,7 @@ from pipeline.app.promote import promote
 from pipeline.app.rebuild import rebuild
 from pipeline.app.recover import recover
 from pipeline.app.rollback import roll_back
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Balancer
@@ -24,7 +25,6 @@ from pipeline.core.masking import Masker
 from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.rollback import ImageStates
 from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
 

@@ -11,6 +11,7 @@ from pipeline.core.state.report import took
 from pipeline.core.timeline.record import DeploymentRecord
 from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
+from pipeline.ui.changes import changes_text, summary_text
 from pipeline.ui.reports import charts
 from pipeline.ui.reports.pages import is_web_link, render
 from pipeline.ui.text import one_line
@@ -46,6 +47,7 @@ def report_facts(record: DeploymentRecord) -> dict[str, Any]:
         **headline(deployment),
         "facts": facts(deployment),
         "failure": failure(record),
+        "changes": _changes(deployment),
         "bars": charts.bars(spans, axis),
         "end": format_duration(axis.end),
         "members": _members(record, axis, lines),
@@ -136,6 +138,19 @@ def _consequence(deployment: Deployment) -> str:
         return f"{serving}."
     failed = f"{totals.failures:,} of {totals.requests:,} requests of the probe failed"
     return f"{serving}. {failed}."
+
+
+def _changes(deployment: Deployment) -> dict[str, Any] | None:
+    """Return what the release brings, None if it is not recorded or nothing differs."""
+    lines = changes_text(deployment.changes)
+    if deployment.changes is None or not lines:
+        return None
+    link = deployment.changes.commits.link
+    return {
+        "summary": summary_text(deployment.changes),
+        "lines": lines,
+        "link": link if is_web_link(link) else "",
+    }
 
 
 def _members(record: DeploymentRecord, axis: charts.Axis, lines: list[float]) -> list[charts.Chart]:

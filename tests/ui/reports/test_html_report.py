@@ -15,7 +15,9 @@ from pipeline.core.state.journal import Entry
 from pipeline.core.timeline.model import GroupActivity, Members, Note, Point, Span, Timeline
 from pipeline.core.timeline.record import DeploymentRecord
 from pipeline.core.timeline.thinning import MOST_ACTIVITIES, MOST_NOTES, MOST_POINTS
+from pipeline.ui.changes import changes_text
 from pipeline.ui.reports.html_report import report_html
+from tests.core.changes.examples import CHANGES, SUMMARY
 from tests.core.hostile import HOSTILE
 from tests.ui.reports.markup import ATTACKS, Page, dangers
 from tests.ui.reports.report_examples import failed_record
@@ -53,6 +55,14 @@ def test_a_report_shows_phases_members_requests_activities_and_messages() -> Non
     assert "requests per second over time: 9 1.5.0, 503, 450 1.4.0, 200, 396 1.5.0, 200" in labels
     assert "We currently do not have sufficient t3.micro capacity" in page.text
     assert "the probe's first failed request, in attach: HTTP 503" in page.text
+
+
+def test_a_report_says_what_the_release_brings() -> None:
+    record = DeploymentRecord(deployment=a_deployment(changes=CHANGES))
+    page = Page(report_html(record))
+    assert dangers(page) == []
+    assert SUMMARY in page.text
+    assert all(" ".join(line.split()) in page.text for line in changes_text(CHANGES))
 
 
 def test_a_report_needs_no_network_and_no_script() -> None:
