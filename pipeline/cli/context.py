@@ -147,7 +147,7 @@ def _finish(app: Application) -> None:
     """Do what waits for the end of the command, and write the reports of its deployments."""
     app.finish()
     if app.deployed:
-        from pipeline.cli.reports.written import write_reports
+        from pipeline.cli.written_reports import write_reports
 
         write_reports(app)
 

@@ -41,6 +41,7 @@ _COMMANDS = {
     "status": "Show the serving release and the deployment in flight.",
     "history": "List the deployments of an environment.",
     "report": "Show one deployment in detail; write it as HTML.",
+    "dashboard": "Show all environments on a local web page.",
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
@@ -60,7 +61,7 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
-    **dict.fromkeys(("history", "report"), "reports"),
+    **dict.fromkeys(("history", "report", "dashboard"), "reports"),
     **dict.fromkeys(("lock",), "operations"),
 }
 """The packages of the commands whose modules are in one."""
