@@ -11,13 +11,13 @@ from typing import Any
 from pipeline.core.changes.inputs import InputChange, is_digest
 from pipeline.core.changes.model import (
     Changes,
-    Commit,
     CommitChange,
     ComparedImage,
     ExtraHours,
     GroupSize,
     ImageChange,
     InputChanges,
+    ListedCommit,
     PackageChanges,
     SizeChange,
 )
@@ -124,7 +124,7 @@ def _commits(change: CommitChange) -> Iterator[str]:
         yield f"unknown: {one_line(change.unknown)}"
 
 
-def _listed(commits: Sequence[Commit], sign: str) -> Iterator[str]:
+def _listed(commits: Sequence[ListedCommit], sign: str) -> Iterator[str]:
     for each in commits[:SHOWN]:
         author = f" ({one_line(each.author, 30)})" if each.author else ""
         yield f"  {sign} {each.id[:7]} {one_line(each.subject, 72)}{author}"

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.adapters.aws.images import read_compared
+from pipeline.adapters.ci.git import read_commits
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.changes.compare import Side, compare
 from pipeline.core.changes.model import (
     Changes,
+    CommitChange,
     ComparedImage,
     ExtraHours,
     GroupSize,
@@ -64,7 +66,15 @@ class Comparison:
         changes = compare(
             self._side(serving, sources, old, size), self._side(image, sources, new, after)
         )
-        return replace(changes, extra=self._extra(deployment, old, blue, whole.desired))
+        return replace(
+            changes,
+            commits=self._commits(changes.commits),
+            extra=self._extra(deployment, old, blue, whole.desired),
+        )
+
+    def _commits(self, commits: CommitChange) -> CommitChange:
+        app = self.reader.app
+        return read_commits(app.settings.root, app.environ, commits)
 
     def _extra(
         self, deployment: Deployment, old: ReleaseRecord, blue: ObservedGroup | None, new: int

@@ -43,7 +43,7 @@ class ImageChange:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Commit:
+class ListedCommit:
     """A commit: its full id, its subject as git has it, its author and its date (ISO 8601)."""
 
     id: str
@@ -64,8 +64,8 @@ class CommitChange:
 
     before: str = ""
     after: str = ""
-    added: tuple[Commit, ...] = ()
-    removed: tuple[Commit, ...] = ()
+    added: tuple[ListedCommit, ...] = ()
+    removed: tuple[ListedCommit, ...] = ()
     more: int = 0
     dirty: bool = False
     link: str = ""
