@@ -230,9 +230,9 @@ class Promotion:
         return Prepared(reconciler=reconciler, preview=preview, green=green)
 
     def _deployment(self, document: Environment) -> Deployment:
-        green = f"r{document.next:06}"
+        green, why = f"r{document.next:06}", self.request.why
         return replace(
-            self.leased.new_deployment(self.kind, green=green, blue=document.serving),
+            self.leased.new_deployment(self.kind, green=green, blue=document.serving, why=why),
             image=self.image.id,
             version=self.image.version,
             keep_failed=self.request.keep_failed,

@@ -33,6 +33,7 @@ def rebuild(
     *,
     recovers: bool = True,
     pause_before: tuple[str, ...] = (),
+    why: str = "",
 ) -> Deployment | Unchanged:
     """Bake if an input changed, promote if another image serves; return how it ended.
 
@@ -60,7 +61,8 @@ def rebuild(
         return retire_failed(session) or unchanged
     again = commands.promote(options.environment, image.id, allow_quarantined=True)
     require_promotable(image, allow_quarantined=False, again=again)
-    return promote_rebuilt(session, before, image, pause_before)
+    request = PromoteRequest(environment=options.environment, pause_before=pause_before, why=why)
+    return promote_rebuilt(session, before, image, request)
 
 
 def serving_image(reader: EnvironmentReader, document: Environment) -> Image:
@@ -80,7 +82,7 @@ def promote_rebuilt(
     session: EnvironmentSession,
     before: Environment,
     image: Image,
-    pause_before: tuple[str, ...] = (),
+    request: PromoteRequest,
 ) -> Deployment | Unchanged:
     """Promote the baked image, unless a person decided otherwise since `before` was read."""
     reader = session.reader
@@ -89,7 +91,6 @@ def promote_rebuilt(
             return unchanged  # The interrupted deployment that was just finished promoted it.
         history = reader.deployments.history(reader.environment, REMEMBERED)
         require_unchanged(before, leased.document(), image, history)
-        request = PromoteRequest(environment=reader.environment, pause_before=pause_before)
         promotion = Promotion(leased=leased, request=request, image=image, kind=Kind.REBUILD)
         done = promotion.run(lambda _: True)
     assert isinstance(done, Deployment)  # noqa: S101 - the confirmation is always yes

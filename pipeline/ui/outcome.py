@@ -23,6 +23,8 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
     rows = [
         ("outcome", _outcome(deployment)),
         ("request", deployment_text.format_request(deployment)),
+        ("why", one_line(deployment.why)),
+        ("override", one_line(deployment.override)),
         ("changes", summary_text(deployment.changes)),
         ("paused", deployment_text.format_pause(deployment)),
         ("pauses", deployment_text.format_ended_pauses(deployment)),
@@ -121,6 +123,8 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "phase": (outcome.phase if outcome else deployment.phase) or None,
         "pauses": [deployment_text.pause_document(each) for each in deployment.pauses],
         "actor": deployment_text.actor_document(deployment.actor),
+        "why": deployment.why or None,
+        "override": deployment.override or None,
         "reason": (outcome.reason if outcome else deployment.reason) or None,
         "interrupted": outcome.interrupted if outcome else False,
         "rollback_error": (outcome.rollback_error if outcome else "") or None,
@@ -193,6 +197,8 @@ def step_summary(deployment: Deployment) -> str:
     rows = [
         ("outcome", _outcome(deployment)),
         ("request", deployment_text.format_request(deployment)),
+        ("why", one_line(deployment.why)),
+        ("override", one_line(deployment.override)),
         ("changes", summary_text(deployment.changes)),
         ("paused", deployment_text.format_pause(deployment)),
         ("pauses", deployment_text.format_ended_pauses(deployment)),

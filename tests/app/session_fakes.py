@@ -21,6 +21,7 @@ from pipeline.core.changes.inputs import InputChange
 from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Balancer
+from pipeline.core.masking import Masker
 from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
@@ -82,10 +83,12 @@ class FakeEnvironment:
             report=self.report,
             interrupts=Interrupts(),
             require_lasting_state=lambda: None,
+            masker=lambda _: Masker(["hunter22"]),
         )
         monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
         monkeypatch.setattr(leased, "build_reconciler", lambda *_: a_reconciler(self.fake))
+        monkeypatch.setattr(leased, "recorded", lambda *_: nullcontext())
         monkeypatch.setattr(bake, "quarantine", self.quarantine)
 
     @property

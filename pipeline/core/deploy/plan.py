@@ -29,7 +29,8 @@ class PromoteRequest:
     `detach` are the names of load balancers that the serving group is to leave for good.
     `change_program` allows another program than the one that wrote Terraform's state.
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
-    to wait at most for another run to release the lease, None not to wait.
+    to wait at most for another run to release the lease, None not to wait. `why` is the reason to
+    record.
     """
 
     environment: str
@@ -45,6 +46,7 @@ class PromoteRequest:
     recovers: bool = True
     pause_before: tuple[str, ...] = ()
     wait: float | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +62,7 @@ class RollbackRequest:
     detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,6 +62,8 @@ def _details(deployment: Deployment, now: datetime, width: int) -> list[str]:
     errors = outcome.hook_errors if outcome else ()
     rows = (
         ", ".join(text for text in (deployment.image, deployment.by.run) if text),
+        f"why: {one_line(deployment.why)}" if deployment.why else "",
+        f"override: {one_line(deployment.override)}" if deployment.override else "",
         f"changes: {changes}" if (changes := summary_text(deployment.changes)) else "",
         phases(deployment.phases),
         f"paused {paused}" if (paused := deployment_text.format_pause(deployment, now)) else "",
