@@ -98,7 +98,8 @@ def _images(change: ImageChange) -> Iterator[str]:
 
 
 def _image(image: ComparedImage) -> str:
-    facts = (image.version, image.name if not image.version else "", image.created[:10])
+    name = image.version or image.name
+    facts = (name, image.created[:10], "quarantined" if image.quarantined else "")
     known = ", ".join(one_line(each, 60) for each in facts if each)
     return f"{one_line(image.id)} ({known})" if known else one_line(image.id)
 

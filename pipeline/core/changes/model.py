@@ -18,13 +18,15 @@ MOST_LISTED = 100
 class ComparedImage:
     """An image: its AMI, name, version and time of creation (ISO 8601), each empty if unknown.
 
-    `created` of a source image is EC2's CreationDate.
+    `created` of a source image is EC2's CreationDate. `quarantined` marks an image that this
+    program baked and that a deployment rolled back from.
     """
 
     id: str = ""
     name: str = ""
     version: str = ""
     created: str = ""
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
