@@ -6,8 +6,8 @@ Adapters that more than one command needs are built here, the others in the comm
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -44,12 +44,16 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """The configuration, environment variables, signals and progress output of one run."""
+    """The configuration, environment variables, signals and progress output of one run.
+
+    `at_end` has what the command does at its end, whatever its result; none of it raises.
+    """
 
     settings: config.Settings
     environ: Mapping[str, str]
     interrupts: Interrupts
     report: Report
+    at_end: list[Callable[[], None]] = field(default_factory=list)
 
     @classmethod
     def start(cls, options: Options, report: Report) -> Application:
@@ -60,6 +64,11 @@ class Application:
         return cls(
             settings=settings, environ=dict(os.environ), interrupts=interrupts, report=report
         )
+
+    def finish(self) -> None:
+        """Do what was left for the end of the command."""
+        while self.at_end:
+            self.at_end.pop()()
 
     def store(self, clients: Clients, environment: str = "") -> Store:
         """Return the store; its bucket must belong to the configured account, if there is one."""
@@ -121,11 +130,12 @@ class Application:
         return partial(tool_environment, region=self.settings.region)
 
     def masker(self, environment: str) -> Masker:
-        """Return what masks those secrets of a bake that this run knows; a promotion needs none."""
-        wanted = self.settings.bake_for(environment)
+        """Return what masks the secrets that this run knows: of a bake, and of notifications."""
+        wanted = self.settings.bake_for(environment or None)
         names = wanted.vars_from_env.values()
         known = [self.environ.get(name, "") for name in names]
         known += [text for name in wanted.sensitive for text in texts(wanted.vars[name])]
+        known += [secret for each in self.settings.notify for secret in each.secrets(self.environ)]
         return Masker(text for text in known if len(text) >= SHORTEST)
 
     def root(self, environment: str) -> Root:

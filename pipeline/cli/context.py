@@ -132,9 +132,12 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
     try:
         with progress(sys.stderr, live=context.live, environ=os.environ) as report:
             app = Application.start(Options(config=context.config), report)
-            with app.interrupts.held():
-                yield app
-                app.interrupts.answer()
+            try:
+                with app.interrupts.held():
+                    yield app
+                    app.interrupts.answer()
+            finally:
+                app.finish()
     except KeyboardInterrupt:
         what = "interrupted by a signal; nothing was changed"
         raise InterruptedRunError("ami-pipeline", what, context.again()) from None

@@ -46,6 +46,7 @@ _COMMANDS = {
     "destroy": "Delete the groups of an environment.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show, restore or rebuild an environment's document.",
+    "notify": "Test the notifications; send what is overdue.",
     "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
@@ -60,7 +61,7 @@ _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
     **dict.fromkeys(("history",), "reports"),
-    **dict.fromkeys(("lock",), "operations"),
+    **dict.fromkeys(("lock", "notify"), "operations"),
 }
 """The packages of the commands whose modules are in one."""
 

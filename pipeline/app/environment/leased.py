@@ -110,7 +110,7 @@ class LeasedEnvironment:
         deployer = Deployer(
             reconciler=reconciler,
             deployment=deployment,
-            report=self.reader.app.report,
+            report=self.reader.report,
             signals=tuple(
                 signals_of(self.reader, reconciler.policy, reconciler.ledger, deployment)
             ),

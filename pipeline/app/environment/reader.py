@@ -23,7 +23,7 @@ from pipeline.app.application import Application
 from pipeline.config.release_inputs import with_inputs
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError, RefusedError
-from pipeline.core.events import Message
+from pipeline.core.events import Event, Message, Report
 from pipeline.core.freshness import read_until
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.pairs import Pair
@@ -48,13 +48,15 @@ if TYPE_CHECKING:
 class EnvironmentReader:
     """One environment of an application, read only; `account` is empty until `identify`.
 
-    `change_program` allows another program than the one that wrote Terraform's state.
+    `change_program` allows another program than the one that wrote Terraform's state. `listeners`
+    hear the events of deployments; none delays or fails one.
     """
 
     app: Application
     environment: str
     account: str = ""
     change_program: bool = False
+    listeners: list[Report] = field(default_factory=list)
     _terraforms: dict[str, Terraform] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -108,6 +110,12 @@ class EnvironmentReader:
         Raises RefusedError without credentials.
         """
         self.account = account_of(self.clients, self.app.settings.region)
+
+    def report(self, event: Event) -> None:
+        """Report an event of a deployment to the person, and to the listeners."""
+        self.app.report(event)
+        for listener in self.listeners:
+            listener(event)
 
     @property
     def actor(self) -> Actor:
