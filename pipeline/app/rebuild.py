@@ -34,6 +34,7 @@ def rebuild(
     *,
     recovers: bool = True,
     pause_before: tuple[str, ...] = (),
+    why: str = "",
 ) -> Deployment | Unchanged:
     """Bake if an input changed, promote if another image serves; return how it ended.
 
@@ -62,7 +63,9 @@ def rebuild(
     else:
         again = commands.promote(options.environment, image.id, allow_quarantined=True)
         require_promotable(image, allow_quarantined=False, again=again)
-        done = promote_rebuilt(session, before, image, pause_before)
+        name = options.environment
+        request = PromoteRequest(environment=name, pause_before=pause_before, why=why)
+        done = promote_rebuilt(session, before, image, request)
     note_rebuild(session.reader, done)
     return done
 
@@ -84,7 +87,7 @@ def promote_rebuilt(
     session: EnvironmentSession,
     before: Environment,
     image: Image,
-    pause_before: tuple[str, ...] = (),
+    request: PromoteRequest,
 ) -> Deployment | Unchanged:
     """Promote the baked image, unless a person decided otherwise since `before` was read."""
     reader = session.reader
@@ -93,7 +96,6 @@ def promote_rebuilt(
             return unchanged  # The interrupted deployment that was just finished promoted it.
         history = reader.deployments.history(reader.environment, REMEMBERED)
         require_unchanged(before, leased.document(), image, history)
-        request = PromoteRequest(environment=reader.environment, pause_before=pause_before)
         promotion = Promotion(leased=leased, request=request, image=image, kind=Kind.REBUILD)
         done = promotion.run(lambda _: True)
     assert isinstance(done, Deployment)  # noqa: S101 - the confirmation is always yes

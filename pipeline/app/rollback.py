@@ -234,7 +234,10 @@ class Rollback:
     def _deployment(self, document: Environment) -> Deployment:
         kept = document.releases[self.target.release]
         deployment = self.leased.new_deployment(
-            Kind.ROLLBACK, green=self.target.release, blue=document.serving
+            Kind.ROLLBACK,
+            green=self.target.release,
+            blue=document.serving,
+            why=self.request.why,
         )
         return replace(
             deployment,
@@ -289,7 +292,9 @@ class Rollback:
         image = image_of(images, self.target.ami_id, settings.app, settings.region)
         again = commands.rollback(reader.environment, to=request.to, allow_quarantined=True)
         require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
-        promote = PromoteRequest(environment=reader.environment, detach=request.detach)
+        promote = PromoteRequest(
+            environment=reader.environment, detach=request.detach, why=request.why
+        )
         promotion = Promotion(
             leased=self.leased,
             request=promote,

@@ -132,12 +132,12 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
     try:
         with progress(sys.stderr, live=context.live, environ=os.environ) as report:
             app = Application.start(Options(config=context.config), report)
-            try:
-                with app.interrupts.held():
+            with app.interrupts.held():
+                try:
                     yield app
-                    app.interrupts.answer()
-            finally:
-                app.finish()
+                finally:
+                    app.finish()
+                app.interrupts.answer()
     except KeyboardInterrupt:
         what = "interrupted by a signal; nothing was changed"
         raise InterruptedRunError("ami-pipeline", what, context.again()) from None

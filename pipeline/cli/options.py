@@ -78,6 +78,13 @@ reason_option = click.option(
     metavar="TEXT",
     help="Record why the pause ends.",
 )
+why_option = click.option(
+    "--why",
+    default="",
+    type=Checked("reason", "check_reason"),
+    metavar="TEXT",
+    help="Record this reason with the deployment.",
+)
 detach_option = click.option(
     "--detach",
     multiple=True,

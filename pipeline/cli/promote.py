@@ -18,6 +18,7 @@ from pipeline.cli.options import (
     plan_option,
     recover_option,
     wait_option,
+    why_option,
     yes_option,
 )
 from pipeline.cli.result import ResultOptions, print_result
@@ -58,6 +59,7 @@ from pipeline.cli.result import ResultOptions, print_result
     help="Change from Terraform to OpenTofu, or back.",
 )
 @detach_option
+@why_option
 @pause_option
 @wait_option
 @recover_option

@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     pause_option,
     recover_option,
     version_option,
+    why_option,
 )
 from pipeline.cli.result import ResultOptions, print_result
 
@@ -20,6 +21,7 @@ from pipeline.cli.result import ResultOptions, print_result
 @click.command()
 @environment_option
 @version_option
+@why_option
 @pause_option
 @recover_option
 @dotenv_option
@@ -29,6 +31,7 @@ def rebuild(
     environment: str,
     version: str | None,
     pause_before: tuple[str, ...],
+    why: str,
     *,
     recovers: bool,
     dotenv: Path | None,
@@ -48,5 +51,5 @@ def rebuild(
             version=version or "",
             rebuilds=environment,
         )
-        done = run(app, options, recovers=recovers, pause_before=pause_before)
+        done = run(app, options, recovers=recovers, pause_before=pause_before, why=why)
         return print_result(context, done, ResultOptions(nothing="nothing new", dotenv=dotenv))

@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     environment_option,
     plan_option,
     recover_option,
+    why_option,
     yes_option,
 )
 from pipeline.cli.result import ResultOptions, print_result
@@ -52,6 +53,7 @@ class _WithDrill(click.Command):
 )
 @plan_option
 @yes_option
+@why_option
 @detach_option
 @recover_option
 @dotenv_option

@@ -41,6 +41,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("adopted", _adopted(status)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
+        *_reasons(status.environment.deployment),
         ("paused", _paused(status.environment.deployment, now)),
         ("reason", _reason(status.environment.deployment)),
         ("remedy", _remedy(status.environment.deployment)),
@@ -201,6 +202,13 @@ def _in_flight(status: Status, now: datetime) -> str:
     if not status.running:
         return f"{icons.FAILED} interrupted {where}: {text}"
     return f"{icons.RUNNING} {where}: {text}"
+
+
+def _reasons(deployment: Deployment | None) -> list[tuple[str, str]]:
+    """Return why the deployment in flight began, and the freeze that it overrode."""
+    if deployment is None:
+        return []
+    return [("why", one_line(deployment.why)), ("override", one_line(deployment.override))]
 
 
 def _paused(deployment: Deployment | None, now: datetime) -> str:

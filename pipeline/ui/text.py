@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipeline.core.validation.one_line import one_line
+from pipeline.core.validation.one_line import harmless, one_line
 
 __all__ = ["age", "one_line", "table", "wrapped"]
 
@@ -31,7 +31,7 @@ def wrapped(text: str, width: int, indent: int) -> str:
     """Return the text wrapped at spaces to fit a column that starts at `indent`.
 
     A long word, such as a path, is not broken, nor is a command, so that it can be pasted. A
-    number stays with its unit.
+    number stays with its unit. No line begins with `::`, which a CI runner would execute.
     """
     text = _DURATION.sub("\N{NO-BREAK SPACE}", text)
     text = _COMMAND.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
@@ -41,6 +41,7 @@ def wrapped(text: str, width: int, indent: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    lines = [harmless(line) for line in lines]
     return f"\n{' ' * indent}".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 

@@ -17,13 +17,14 @@ from pipeline.app.promote import promote
 from pipeline.app.rebuild import rebuild
 from pipeline.app.recover import recover
 from pipeline.app.rollback import roll_back
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Balancer
+from pipeline.core.masking import Masker
 from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.rollback import ImageStates
 from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
 
@@ -83,10 +84,12 @@ class FakeEnvironment:
             report=self.report,
             interrupts=Interrupts(),
             require_lasting_state=lambda: None,
+            masker=lambda _: Masker(["hunter22"]),
         )
         monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
         monkeypatch.setattr(leased, "build_reconciler", lambda *_: a_reconciler(self.fake))
+        monkeypatch.setattr(leased, "recorded", lambda *_: nullcontext())
         monkeypatch.setattr(bake, "quarantine", self.quarantine)
 
     @property

@@ -33,6 +33,7 @@ Options:
                           an alarm is firing.
   --change-program        Change from Terraform to OpenTofu, or back.
   --detach NAME           Leave this load balancer for good (repeatable).
+  --why TEXT              Record this reason with the deployment.
   --pause-before PHASE    Pause before this phase (repeatable).
   --wait [DURATION]       Wait while another run holds the lease.
   --no-recover            Fail instead of resuming an interrupted deployment.
@@ -56,6 +57,7 @@ Options:
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
+  --why TEXT              Record this reason with the deployment.
   --detach NAME           Leave this load balancer for good (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
@@ -72,6 +74,7 @@ Usage: ami-pipeline rebuild [OPTIONS]
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --version VERSION       Bake this version (default: git describe).
+  --why TEXT              Record this reason with the deployment.
   --pause-before PHASE    Pause before this phase (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.

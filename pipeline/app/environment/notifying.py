@@ -47,7 +47,7 @@ def start_notifying(reader: EnvironmentReader) -> None:
         if isinstance(event, DeploymentBegan | DeploymentEnded):
             courier.tell(partial(_notification, reader, event))
 
-    reader.listeners.append(listen)
+    app.listeners.add(listen)
 
 
 def _finish(app: Application, courier: Courier, environment: str) -> None:

@@ -22,8 +22,9 @@ from pipeline.adapters.store.records.environments import Environments
 from pipeline.app.application import Application
 from pipeline.config.release_inputs import with_inputs
 from pipeline.core import commands
+from pipeline.core.changes.inputs import InputChange, Inputs, input_changes
 from pipeline.core.errors import PipelineError, RefusedError
-from pipeline.core.events import Event, Message, Report
+from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.pairs import Pair
@@ -33,7 +34,6 @@ from pipeline.core.image import STATUS_TAG, ImageStatus
 from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Policy
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange, Inputs, input_changes
 from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.rollback import ImageStates
 
@@ -48,15 +48,13 @@ if TYPE_CHECKING:
 class EnvironmentReader:
     """One environment of an application, read only; `account` is empty until `identify`.
 
-    `change_program` allows another program than the one that wrote Terraform's state. `listeners`
-    hear the events of deployments; none delays or fails one.
+    `change_program` allows another program than the one that wrote Terraform's state.
     """
 
     app: Application
     environment: str
     account: str = ""
     change_program: bool = False
-    listeners: list[Report] = field(default_factory=list)
     _terraforms: dict[str, Terraform] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -110,12 +108,6 @@ class EnvironmentReader:
         Raises RefusedError without credentials.
         """
         self.account = account_of(self.clients, self.app.settings.region)
-
-    def report(self, event: Event) -> None:
-        """Report an event of a deployment to the person, and to the listeners."""
-        self.app.report(event)
-        for listener in self.listeners:
-            listener(event)
 
     @property
     def actor(self) -> Actor:

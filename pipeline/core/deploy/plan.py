@@ -15,7 +15,6 @@ from pipeline.core.errors import ConfigurationError
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.strategy import STEP
 from pipeline.core.terraform.plan_guard import Plan
 
@@ -30,7 +29,8 @@ class PromoteRequest:
     `detach` are the names of load balancers that the serving group is to leave for good.
     `change_program` allows another program than the one that wrote Terraform's state.
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
-    to wait at most for another run to release the lease, None not to wait.
+    to wait at most for another run to release the lease, None not to wait. `why` is the reason to
+    record.
     """
 
     environment: str
@@ -46,6 +46,7 @@ class PromoteRequest:
     recovers: bool = True
     pause_before: tuple[str, ...] = ()
     wait: float | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +62,7 @@ class RollbackRequest:
     detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,8 +83,7 @@ class PlanPreview:
     """A deployment that is about to begin, as a person sees it before confirming it.
 
     `plan` is Terraform's; None if the deployment runs no Terraform before it moves traffic.
-    `inputs` are those that differ between the serving release and the new one. `quick` says why a
-    rollback does not soak and observe, empty if it does.
+    `quick` says why a rollback does not soak and observe, empty if it does.
     """
 
     deployment: Deployment
@@ -90,7 +91,6 @@ class PlanPreview:
     policy: Policy
     findings: Sequence[Finding] = ()
     plan: Plan | None = None
-    inputs: tuple[InputChange, ...] = ()
     quick: str = ""
 
 

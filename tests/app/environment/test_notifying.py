@@ -61,7 +61,7 @@ class Run:
     def end(self, *events: Event) -> list[str]:
         """Report these events and end; return what the person is told."""
         for each in events:
-            self.reader.report(each)
+            self.app.report(each)
         self.app.finish()
         return self.told
 
@@ -157,7 +157,7 @@ def test_github_gets_the_commit_of_the_images_record(
 
 def test_without_targets_nothing_is_heard_or_written(tmp_path: Path) -> None:
     run = Run(tmp_path, "")
-    assert (run.reader.listeners, run.end(BEGINNING, END)) == ([], [])
+    assert (run.app.at_end, run.end(BEGINNING, END)) == ([], [])
     assert not (tmp_path / ".ami-pipeline").exists()
 
 
