@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.config.notify.settings import NotifySettings
     from pipeline.core.notifications.notification import Notification
     from pipeline.core.notifications.outbox import Outbox
+    from pipeline.core.state.deployment import Deployment
 
 
 def start_notifying(reader: EnvironmentReader) -> None:
@@ -64,7 +65,7 @@ def _notification(
 
     make = of_deployment.began if isinstance(event, DeploymentBegan) else of_deployment.ended
     app, deployment = reader.app.settings.app, event.deployment
-    return make(app, deployment, _commit(reader, deployment.image))
+    return make(app, deployment, _commit(reader, deployment))
 
 
 def _missed(reader: EnvironmentReader, outbox: Outbox) -> Notification | None:
@@ -75,12 +76,15 @@ def _missed(reader: EnvironmentReader, outbox: Outbox) -> Notification | None:
     deployment = reader.deployments.one(began) if began else None
     if deployment is None:
         return None
-    missed = ended(reader.app.settings.app, deployment, _commit(reader, deployment.image))
+    missed = ended(reader.app.settings.app, deployment, _commit(reader, deployment))
     return missed if missed and outbox.find(missed.key) is None else None
 
 
-def _commit(reader: EnvironmentReader, ami_id: str) -> str:
-    """Return the commit of an image, for GitHub alone; empty if it is not recorded."""
+def _commit(reader: EnvironmentReader, deployment: Deployment) -> str:
+    """Return the commit of the image, for GitHub alone; empty if it is not recorded."""
+    ami_id, changes = deployment.image, deployment.changes
+    if changes and changes.commits.after:
+        return changes.commits.after
     if not ami_id or not any(each.kind == "github" for each in reader.app.settings.notify):
         return ""
     from datetime import timedelta

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.core import commands
+from pipeline.core.changes.summary import summary
 from pipeline.core.notifications.notification import (
     LONGEST,
     Notification,
@@ -129,7 +130,10 @@ def _notification(
                 "paused until": _until(deployment) if occasion is Occasion.PAUSED else "",
                 "next": _next(deployment, occasion),
                 "abort": commands.abort(deployment.environment) if deployment.pause else "",
+                "changes": summary(deployment.changes) if deployment.changes else "",
                 "by": deployment.beginner,
+                "why": deployment.why,
+                "override": deployment.override,
             }
         ),
         link=deployment.by.run,
@@ -177,6 +181,9 @@ def _facts(deployment: Deployment, outcome: Outcome | None) -> dict[str, Any]:
         "phase": outcome.phase or None if outcome else None,
         "reason": one_line(outcome.reason, LONGEST) or None if outcome else None,
         "by": deployment.beginner,
+        "why": deployment.why or None,
+        "override": deployment.override or None,
+        "changes": summary(deployment.changes) or None if deployment.changes else None,
     }
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.core.changes.model import Changes, CommitChange
 from pipeline.core.notifications.notification import document, plain_text
 from pipeline.core.notifications.of_deployment import began, ended
 from pipeline.core.state.deployment import Deployment, Kind, Result
@@ -90,6 +91,20 @@ def test_an_event_has_one_key_however_often_it_is_told_and_each_pause_its_own() 
     ]
 
 
+def test_a_message_says_what_changes_and_why() -> None:
+    changes = Changes(commits=CommitChange(before="0a1b2c3d4e", after="1b2c3d4e5f"))
+    told = replace(DEPLOYMENT, changes=changes, why="hotfix", override="freeze until Monday")
+    made = began("web", told)
+    assert made
+    assert plain_text(made).split("\n")[1:-1] == [
+        "changes: commit 0a1b2c3 -> 1b2c3d4",
+        "by: ann (GitHub Actions)",
+        "why: hotfix",
+        "override: freeze until Monday",
+    ]
+    assert (made.facts["changes"], made.facts["why"]) == ("commit 0a1b2c3 -> 1b2c3d4", "hotfix")
+
+
 def test_hostile_text_is_one_printable_line() -> None:
     reason = "a\x1b[31mb\n::error::c\u202e" + "x" * 5000
     text = plain_text(an_end(over(Result.NEEDS_ATTENTION, phase="soak", reason=reason)))
@@ -129,5 +144,8 @@ def test_a_program_gets_the_facts() -> None:
             "phase": "verify",
             "reason": "exit 1",
             "by": "ann (GitHub Actions)",
+            "why": None,
+            "override": None,
+            "changes": None,
         },
     }
