@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
         self.wfile.flush()
 
-    do_GET = do_POST = do_DELETE = _any  # noqa: N815 - the names of http.server
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _any  # noqa: N815 - the names of http.server
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
