@@ -9,6 +9,7 @@ from pipeline.app.application import Application, Options
 from pipeline.app.bake import bake, known_images, records
 from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.interrupted import handling
+from pipeline.app.environment.overdue import note_rebuild
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.promote import Promotion, retire_failed, serves_already
@@ -58,11 +59,15 @@ def rebuild(
         supported = supported_architectures(session.reader, baked.images)
         image = beside(baked.images, baked.image, supported)
     if unchanged := serves_already(session.reader, before, image, may_be_empty=True):
-        return retire_failed(session) or unchanged
-    again = commands.promote(options.environment, image.id, allow_quarantined=True)
-    require_promotable(image, allow_quarantined=False, again=again)
-    request = PromoteRequest(environment=options.environment, pause_before=pause_before, why=why)
-    return promote_rebuilt(session, before, image, request)
+        done = retire_failed(session) or unchanged
+    else:
+        again = commands.promote(options.environment, image.id, allow_quarantined=True)
+        require_promotable(image, allow_quarantined=False, again=again)
+        name = options.environment
+        request = PromoteRequest(environment=name, pause_before=pause_before, why=why)
+        done = promote_rebuilt(session, before, image, request)
+    note_rebuild(session.reader, done)
+    return done
 
 
 def serving_image(reader: EnvironmentReader, document: Environment) -> Image:

@@ -47,6 +47,7 @@ _COMMANDS = {
     "destroy": "Delete the groups of an environment.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show, restore or rebuild an environment's document.",
+    "notify": "Test the notifications; send what is overdue.",
     "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
@@ -61,7 +62,7 @@ _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
     **dict.fromkeys(("history", "report"), "reports"),
-    **dict.fromkeys(("lock",), "operations"),
+    **dict.fromkeys(("lock", "notify"), "operations"),
 }
 """The packages of the commands whose modules are in one."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.config.bake import BakeSettings
 from pipeline.config.model import Settings, tables
+from pipeline.config.notify.settings import NotifySettings
 from pipeline.config.promote.hooks import HookSettings
 from pipeline.config.relations import Problem
 from pipeline.config.source_text import CHECK, show_file
@@ -131,7 +132,7 @@ def _nearest(key: Key) -> str:
 def _example(key: Key) -> str:
     """Return a remedy with a line to paste for a required key."""
     name = str(key[-1])
-    models = (Settings, BakeSettings, BackendSettings, HookSettings)
+    models = (Settings, BakeSettings, BackendSettings, HookSettings, NotifySettings)
     field = next((each.model_fields[name] for each in models if name in each.model_fields), None)
     examples = field.examples if field else None
     if not examples:

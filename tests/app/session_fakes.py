@@ -78,6 +78,7 @@ class FakeEnvironment:
                 app="web",
                 region="us-east-1",
                 promote_for=lambda _: SimpleNamespace(rollback_window=3),
+                notify=(),
             ),
             environ={},
             report=self.report,
