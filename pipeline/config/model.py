@@ -14,10 +14,13 @@ from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
 from pipeline.config.bake import BakeSettings, EnvironmentBakeSettings
 from pipeline.config.basis import LIST, KmsKey, Region, Table
+from pipeline.config.operations.freezes import Freezes
+from pipeline.config.operations.policies import Policies
 from pipeline.config.promote.promotion import EnvironmentPromoteSettings, PromoteSettings
 from pipeline.config.promote.traffic import Pairs, key_of
 from pipeline.config.terraform import EnvironmentTerraformSettings, TerraformSettings
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.freezing.windows import Window
 from pipeline.core.state.release import Size
 from pipeline.core.validation import deployment_values, terraform_values, values
 from pipeline.core.validation.text import shown
@@ -120,6 +123,12 @@ class Settings(Table):
     terraform: TerraformSettings = Field(
         default=TerraformSettings(), description="The Terraform module that creates the releases."
     )
+    freeze: Freezes = Field(
+        default=(), description="Windows in which no release is put into service."
+    )
+    policy: Policies = Field(
+        default=(), description="Programs that read each plan and may refuse the deployment."
+    )
     state: StateSettings = Field(default=StateSettings(), description="Where the state is kept.")
 
     _file: Path = PrivateAttr(default=Path("pipeline.toml"))
@@ -153,6 +162,11 @@ class Settings(Table):
         """Return the promotion settings of one environment."""
         return self.promote.with_overrides(self.environment(environment).promote)
 
+    def windows_for(self, environment: str) -> tuple[Window, ...]:
+        """Return the planned freezes of one environment."""
+        windows = (each.window for each in self.freeze)
+        return tuple(each for each in windows if each.applies_to(environment))
+
     def environment(self, name: str) -> EnvironmentSettings:
         """Return one environment; raise ConfigurationError if there is none of that name."""
         if name not in self.environments:
@@ -169,7 +183,7 @@ class Settings(Table):
 
     def public(self) -> dict[str, object]:
         """Return the resolved settings for people to read, without secret values."""
-        document = self.model_dump(mode="json")
+        document = self.model_dump(mode="json", by_alias=True)
         tables = [document["bake"], *(each["bake"] for each in document["environments"].values())]
         for table in tables:
             for name in self.bake.sensitive:

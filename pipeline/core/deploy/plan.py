@@ -12,6 +12,8 @@ from itertools import pairwise
 from pipeline.core import commands
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
+from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
@@ -31,7 +33,7 @@ class PromoteRequest:
     `change_program` allows another program than the one that wrote Terraform's state.
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `why` is the reason to
-    record.
+    record. With `override_freeze`, it begins in a freeze, too.
     """
 
     environment: str
@@ -48,6 +50,7 @@ class PromoteRequest:
     pause_before: tuple[str, ...] = ()
     wait: float | None = None
     why: str = ""
+    override_freeze: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +88,8 @@ class PlanPreview:
 
     `plan` is Terraform's; None if the deployment runs no Terraform before it moves traffic.
     `inputs` are those that differ between the serving release and the new one. `quick` says why a
-    rollback does not soak and observe, empty if it does.
+    rollback does not soak and observe, empty if it does. `frozen` are the freezes of the
+    environment, which stop no rollback. `policies` are the programs that must allow it.
     """
 
     deployment: Deployment
@@ -95,6 +99,8 @@ class PlanPreview:
     plan: Plan | None = None
     inputs: tuple[InputChange, ...] = ()
     quick: str = ""
+    frozen: FreezeState = NOT_FROZEN
+    policies: tuple[PolicyProgram, ...] = ()
 
 
 Confirm = Callable[[PlanPreview], bool]
