@@ -16,7 +16,7 @@ from pipeline.adapters.store.records.timelines import TimelineWriter
 from pipeline.app.application import Application, Options
 from pipeline.app.reports.report import save
 from pipeline.cli.main import run
-from pipeline.cli.reports.written import write_reports
+from pipeline.cli.written_reports import write_reports
 from pipeline.core.state.deployment import Deployment, Outcome, Result
 from pipeline.core.timeline.model import Note, Timeline
 from tests.cli.deployments import DONE
@@ -128,7 +128,7 @@ def test_a_report_that_cannot_be_written_is_a_message(
     (message,) = ended(store)
     assert message.startswith("the report is not written: report ")
     assert message.endswith(f"; later: ami-pipeline report {FAILED.id}")
-    monkeypatch.setattr("pipeline.cli.reports.written.LONGEST", 0.0)
+    monkeypatch.setattr("pipeline.cli.written_reports.LONGEST", 0.0)
     monkeypatch.setattr("pipeline.app.reports.report.report", lambda *_: time.sleep(0.2))
     assert ended(store) == [
         "the report is not written: the store is slow; later: ami-pipeline report " + FAILED.id
