@@ -36,7 +36,7 @@ def test(context: Context, environment: str | None) -> int:
 @optional_environment_option
 @pass_context
 def check(context: Context, environment: str | None) -> int:
-    """Report to the targets what is overdue.
+    """Report overdue rebuilds and drills to the targets.
 
     For a daily job; [notify_check] says after how many days. Ends with exit code 4 if a target
     could not be told.
