@@ -14,10 +14,14 @@ from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.promote import Promotion, retire_failed, serves_already
 from pipeline.app.survey import require_rebuildable
 from pipeline.core import commands
+from pipeline.core.changes.compare import Side
+from pipeline.core.changes.model import Changes
+from pipeline.core.changes.summary import brought
 from pipeline.core.deploy.plan import PromoteRequest, Unchanged
 from pipeline.core.deploy.selection.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection.release import image_of, require_promotable
 from pipeline.core.deploy.selection.versions import beside
+from pipeline.core.events import Message
 from pipeline.core.image import Image
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.state.deployment import Deployment, Kind
@@ -34,11 +38,13 @@ def rebuild(
     recovers: bool = True,
     pause_before: tuple[str, ...] = (),
     why: str = "",
+    only_if: str = "",
 ) -> Deployment | Unchanged:
     """Bake if an input changed, promote if another image serves; return how it ended.
 
-    It asks for no confirmation. Raises RefusedError if a person decided what serves: by a
-    rollback, by promoting another version, or by any deployment while this one baked.
+    It asks for no confirmation. `only_if` is `PACKAGES` to leave an image without a changed package
+    alone. Raises RefusedError if a person decided what serves: by a rollback, by promoting another
+    version, or by any deployment while this one baked.
     """
     interrupted = handling(plan_only=False, recovers=recovers)
     begin = SessionOptions(command="rebuild", interrupted=interrupted, finish_first=True)
@@ -61,8 +67,39 @@ def rebuild(
         return retire_failed(session) or unchanged
     again = commands.promote(options.environment, image.id, allow_quarantined=True)
     require_promotable(image, allow_quarantined=False, again=again)
+    known = () if not before.serving else (serving_image(session.reader, before),)
+    if known:
+        with app.interrupts.heard():
+            brings = compared(session.reader, known[0], image)
+        if only_if == PACKAGES and (why_not := nothing_in(brings, before, known[0], image)):
+            return retire_failed(session) or why_not
     request = PromoteRequest(environment=options.environment, pause_before=pause_before, why=why)
-    return promote_rebuilt(session, before, image, request)
+    return promote_rebuilt(session, before, image, request, known)
+
+
+PACKAGES = "packages"
+"""The part of an image that a rebuild can depend on."""
+
+
+def compared(reader: EnvironmentReader, serving: Image, image: Image) -> Changes:
+    """Return what an image brings compared with the serving one, and report it."""
+    from pipeline.app.environment.changes import ImageReader
+
+    images = ImageReader(app=reader.app, clients=reader.clients)
+    changes = images.compare(Side(image=serving), Side(image=image))
+    reader.app.report(Message(text=f"{image.id} brings {brought(changes)}"))
+    return changes
+
+
+def nothing_in(
+    brings: Changes, document: Environment, serving: Image, image: Image
+) -> Unchanged | None:
+    """Return that no package of an image differs; None if one does, or if that is unknown."""
+    if brings.packages.unknown or brings.packages.total:
+        return None
+    name, release = document.environment, document.serving
+    why = f"no package of {image.id} differs from {serving.id}, with which {release} serves {name}"
+    return Unchanged(environment=name, release=release, image=serving, why=why)
 
 
 def serving_image(reader: EnvironmentReader, document: Environment) -> Image:
@@ -83,15 +120,21 @@ def promote_rebuilt(
     before: Environment,
     image: Image,
     request: PromoteRequest,
+    known: tuple[Image, ...] = (),
 ) -> Deployment | Unchanged:
-    """Promote the baked image, unless a person decided otherwise since `before` was read."""
+    """Promote the baked image, unless a person decided otherwise since `before` was read.
+
+    `known` has the serving image, if one serves.
+    """
     reader = session.reader
     with session.lease() as leased:
         if unchanged := serves_already(reader, leased.document(), image, may_be_empty=True):
             return unchanged  # The interrupted deployment that was just finished promoted it.
         history = reader.deployments.history(reader.environment, REMEMBERED)
         require_unchanged(before, leased.document(), image, history)
-        promotion = Promotion(leased=leased, request=request, image=image, kind=Kind.REBUILD)
+        promotion = Promotion(
+            leased=leased, request=request, image=image, known=known, kind=Kind.REBUILD
+        )
         done = promotion.run(lambda _: True)
     assert isinstance(done, Deployment)  # noqa: S101 - the confirmation is always yes
     return done

@@ -21,6 +21,11 @@ from pipeline.cli.result import ResultOptions, print_result
 @click.command()
 @environment_option
 @version_option
+@click.option(
+    "--only-if",
+    type=click.Choice(["packages"]),
+    help="Promote only an image with a changed package.",
+)
 @why_option
 @pause_option
 @recover_option
@@ -32,6 +37,7 @@ def rebuild(
     version: str | None,
     pause_before: tuple[str, ...],
     why: str,
+    only_if: str | None,
     *,
     recovers: bool,
     dotenv: Path | None,
@@ -39,7 +45,8 @@ def rebuild(
     """Bake if an input changed, then promote if another image serves.
 
     For a nightly job: it asks for no confirmation. It fails if a person rolled back to the serving
-    release or promoted another version.
+    release or promoted another version. With --only-if packages, an image whose packages are those
+    of the serving one is not promoted. If the packages are unknown, it is.
     """
     from pipeline.app import Options
     from pipeline.app.rebuild import rebuild as run
@@ -51,5 +58,12 @@ def rebuild(
             version=version or "",
             rebuilds=environment,
         )
-        done = run(app, options, recovers=recovers, pause_before=pause_before, why=why)
+        done = run(
+            app,
+            options,
+            recovers=recovers,
+            pause_before=pause_before,
+            why=why,
+            only_if=only_if or "",
+        )
         return print_result(context, done, ResultOptions(nothing="nothing new", dotenv=dotenv))

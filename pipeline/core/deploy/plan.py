@@ -69,13 +69,15 @@ class RollbackRequest:
 class Unchanged:
     """The result of a command that had nothing to do: the requested image serves already.
 
-    `note` says what AWS shows if not every member is healthy, or there is none.
+    `note` says what AWS shows if not every member is healthy, or there is none. `why` says why
+    another image does not replace the serving one, empty if there is no other.
     """
 
     environment: str
     release: str
     image: Image
     note: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
