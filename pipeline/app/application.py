@@ -54,6 +54,10 @@ class Listeners:
         for each in tuple(self._all):
             each(event)
 
+    def add(self, listener: Report) -> None:
+        """Hand events to one more listener from now on."""
+        self._all.append(listener)
+
     @contextmanager
     def also(self, listener: Report) -> Iterator[None]:
         """Hand events to one more listener inside the block."""
@@ -164,11 +168,12 @@ class Application:
         return partial(tool_environment, region=self.settings.region)
 
     def masker(self, environment: str) -> Masker:
-        """Return what masks those secrets of a bake that this run knows; a promotion needs none."""
-        wanted = self.settings.bake_for(environment)
+        """Return what masks the secrets that this run knows: of a bake, and of notifications."""
+        wanted = self.settings.bake_for(environment or None)
         names = wanted.vars_from_env.values()
         known = [self.environ.get(name, "") for name in names]
         known += [text for name in wanted.sensitive for text in texts(wanted.vars[name])]
+        known += [secret for each in self.settings.notify for secret in each.secrets(self.environ)]
         return Masker(text for text in known if len(text) >= SHORTEST)
 
     def root(self, environment: str) -> Root:

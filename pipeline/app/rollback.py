@@ -13,9 +13,11 @@ from datetime import datetime
 from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted, handling
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.policies import policies_of
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
+from pipeline.app.environment.undone import undone
 from pipeline.core import commands
 from pipeline.core.deploy.plan import (
     Confirm,
@@ -270,14 +272,23 @@ class Rollback:
         blue_exists: bool,
     ) -> PlanPreview:
         bad = observation.groups.get(reconciler.observer.group(deployment.blue))
-        deployment = replace(deployment, before=limits_of(bad) if bad else None)
+        deployment = replace(
+            deployment,
+            before=limits_of(bad) if bad else None,
+            changes=undone(self.leased.reader, self.leased.document(), deployment),
+        )
         fleet = fleet_in(self.leased.document(), reconciler.observer.place, observation)
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
         phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
         policy = self.leased.reader.policy
-        return PlanPreview(deployment=deployment, phases=phases, policy=policy)
+        return PlanPreview(
+            deployment=deployment,
+            phases=phases,
+            policy=policy,
+            policies=policies_of(self.leased.reader.app, deployment),
+        )
 
     def _to_new_group(self, confirm: Confirm) -> Deployment | PlanPreview:
         from pipeline.app.bake import known_images
@@ -299,6 +310,7 @@ class Rollback:
             leased=self.leased,
             request=promote,
             image=image,
+            known=images,
             kind=Kind.ROLLBACK,
             quick=self._quick(document),
         )

@@ -105,9 +105,14 @@ class Checked(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return what the function makes of the value, or fail naming the option."""
-        from pipeline.core.validation import deployment_values, terraform_values, values
+        from pipeline.core.validation import (
+            deployment_values,
+            freeze_values,
+            terraform_values,
+            values,
+        )
 
-        homes = (values, deployment_values, terraform_values)
+        homes = (values, deployment_values, terraform_values, freeze_values)
         rule = next(getattr(home, self._rule) for home in homes if hasattr(home, self._rule))
         try:
             return rule(str(value))

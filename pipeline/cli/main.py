@@ -40,14 +40,18 @@ _COMMANDS = {
     "rebuild": "Bake and promote if an input changed (nightly).",
     "status": "Show the serving release and the deployment in flight.",
     "history": "List the deployments of an environment.",
+    "diff": "Compare two releases or images.",
     "report": "Show one deployment in detail; write it as HTML.",
     "dashboard": "Show all environments on a local web page.",
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
     "destroy": "Delete the groups of an environment.",
+    "freeze": "Refuse to put a release into service for a time.",
+    "unfreeze": "Lift the freezes that people made.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show, restore or rebuild an environment's document.",
+    "notify": "Test the notifications; send what is overdue.",
     "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
@@ -61,8 +65,8 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
-    **dict.fromkeys(("history", "report", "dashboard"), "reports"),
-    **dict.fromkeys(("lock",), "operations"),
+    **dict.fromkeys(("history", "diff", "report", "dashboard"), "reports"),
+    **dict.fromkeys(("freeze", "unfreeze", "lock", "notify"), "operations"),
 }
 """The packages of the commands whose modules are in one."""
 

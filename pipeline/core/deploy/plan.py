@@ -12,11 +12,16 @@ from itertools import pairwise
 from pipeline.core import commands
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
+from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
 from pipeline.core.state.strategy import STEP
 from pipeline.core.terraform.plan_guard import Plan
+
+PACKAGES = "packages"
+"""The part of an image that a rebuild may depend on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +35,8 @@ class PromoteRequest:
     `change_program` allows another program than the one that wrote Terraform's state.
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `why` is the reason to
-    record.
+    record. `only_if` is PACKAGES for a rebuild that leaves an image without a changed package
+    alone. With `override_freeze`, it begins in a freeze, too.
     """
 
     environment: str
@@ -47,6 +53,8 @@ class PromoteRequest:
     pause_before: tuple[str, ...] = ()
     wait: float | None = None
     why: str = ""
+    only_if: str = ""
+    override_freeze: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,13 +77,15 @@ class RollbackRequest:
 class Unchanged:
     """The result of a command that had nothing to do: the requested image serves already.
 
-    `note` says what AWS shows if not every member is healthy, or there is none.
+    `note` says what AWS shows if not every member is healthy, or there is none. `why` says why
+    another image does not replace the serving one, empty if there is no other.
     """
 
     environment: str
     release: str
     image: Image
     note: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +93,9 @@ class PlanPreview:
     """A deployment that is about to begin, as a person sees it before confirming it.
 
     `plan` is Terraform's; None if the deployment runs no Terraform before it moves traffic.
-    `quick` says why a rollback does not soak and observe, empty if it does.
+    `quick` says why a rollback does not soak and observe, empty if it does. `frozen` are the
+    freezes of the environment, which stop no rollback. `policies` are the programs that must allow
+    it.
     """
 
     deployment: Deployment
@@ -92,6 +104,8 @@ class PlanPreview:
     findings: Sequence[Finding] = ()
     plan: Plan | None = None
     quick: str = ""
+    frozen: FreezeState = NOT_FROZEN
+    policies: tuple[PolicyProgram, ...] = ()
 
 
 Confirm = Callable[[PlanPreview], bool]
