@@ -19,6 +19,7 @@ from pipeline.adapters.store.records.deployments import Deployments
 from pipeline.adapters.store.records.timelines import Timelines
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.reports.report import report
 from pipeline.app.status import StatusReader
 from pipeline.core.errors import PipelineError
@@ -43,10 +44,12 @@ Value = TypeVar("Value")
 class EnvironmentView:
     """One environment: its status, or why that is unknown; its history, newest first.
 
-    `running` is the record of the deployment in flight, None without one.
+    `document` is what the store says, also without AWS. `running` is the record of the deployment
+    in flight, None without one.
     """
 
     name: str
+    document: Environment
     status: Status | None
     error: str
     history: tuple[Deployment, ...]
@@ -84,9 +87,11 @@ class DashboardReader:
         """Return one environment, whatever of it can be read."""
         self.app.settings.environment(name)
         status, error = self._status(name)
-        flight = status.environment.deployment if status else None
+        document = status.environment if status else self._document(name)
+        flight = document.deployment
         return EnvironmentView(
             name=name,
+            document=document,
             status=status,
             error=error,
             history=self._kept(f"history {name}", SLOW / 6, lambda: self._history(name)),
@@ -127,6 +132,10 @@ class DashboardReader:
 
     def _reader(self, name: str) -> StatusReader:
         return StatusReader(self.app, name)
+
+    def _document(self, name: str) -> Environment:
+        reader = EnvironmentReader(app=self.app, environment=name)
+        return self._kept(f"document {name}", FRESH, reader.document)
 
     def _history(self, name: str) -> tuple[Deployment, ...]:
         return Deployments(self._store).history(name, SHOWN)

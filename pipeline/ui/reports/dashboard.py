@@ -18,7 +18,13 @@ from pipeline.core.state.status import Status
 from pipeline.core.timeline.record import DeploymentRecord
 from pipeline.core.times import format_duration
 from pipeline.ui import icons
-from pipeline.ui.deployment_text import format_failure, format_outcome, format_runner, succeeded
+from pipeline.ui.deployment_text import (
+    format_failure,
+    format_outcome,
+    format_request,
+    format_runner,
+    succeeded,
+)
 from pipeline.ui.freezing.freezes import format_freezes
 from pipeline.ui.housekeeping.overview import overview_row
 from pipeline.ui.reports.html_report import headline, report_facts
@@ -64,20 +70,21 @@ def environment_part(facts: dict[str, Any]) -> str:
 
 def environment_facts(
     name: str,
-    status: Status | None,
+    found: Status | Environment,
     error: str,
     history: Iterable[Deployment],
     running: DeploymentRecord | None,
     now: datetime,
 ) -> dict[str, Any]:
-    """Return what the page of an environment shows; without a status, why it is unknown."""
+    """Return what the page of an environment shows: its status, else what the store says."""
+    status = found if isinstance(found, Status) else None
     report = report_facts(running) if running else None
     waiting = running.timeline.points[-1].waiting if running and running.timeline.points else ""
     return {
         "name": name,
         "error": error,
         "title": status_title(status) if status else name,
-        "facts": status_rows(status, now) if status else [],
+        "facts": _stored(found) if isinstance(found, Environment) else status_rows(found, now),
         "pasted": pasted_rows(status) if status else [],
         "nodes": [(each, COLORS.get(each.icon, "soft")) for each in nodes(status, now)]
         if status
@@ -86,6 +93,18 @@ def environment_facts(
         "waiting": waiting,
         "history": [_history_row(each, now) for each in history],
     }
+
+
+def _stored(document: Environment) -> list[tuple[str, str]]:
+    """Return what the store says of an environment that AWS does not show."""
+    record = document.releases.get(document.serving)
+    rows = [
+        ("serving", f"{document.serving}, as recorded" if document.serving else ""),
+        ("version", record.version if record else ""),
+        ("image", record.release.ami_id if record else ""),
+        ("in flight", format_request(document.deployment) if document.deployment else ""),
+    ]
+    return [(name, text) for name, text in rows if text]
 
 
 def _history_row(deployment: Deployment, now: datetime) -> dict[str, str]:

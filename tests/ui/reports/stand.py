@@ -82,10 +82,15 @@ class ExampleReader:
     def environment(self, name: str) -> EnvironmentView:
         if name == "lost":
             error = self.text or "sts:GetCallerIdentity: no AWS credentials found"
-            return EnvironmentView(name=name, status=None, error=error, history=(), running=None)
-        flight = self.status(name).environment.deployment
+            document = self.status("staging").environment
+            return EnvironmentView(
+                name=name, document=document, status=None, error=error, history=(), running=None
+            )
+        document = self.status(name).environment
+        flight = document.deployment
         return EnvironmentView(
             name=name,
+            document=document,
             status=self.status(name),
             error="",
             history=tuple(map(self.marked, HISTORY)),

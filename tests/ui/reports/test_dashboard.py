@@ -29,7 +29,11 @@ PAGES = {
     "/environments/staging": (
         "rollback ami-pipeline rollback -e staging: r000123 (version 1.3.0) is warm",
     ),
-    "/environments/lost": ("no AWS credentials found", "No deployments yet."),
+    "/environments/lost": (
+        "no AWS credentials found",
+        "serving r000124, as recorded version 1.4.0",
+        "No deployments yet.",
+    ),
     f"/deployments/{HISTORY[0].id}": ("Failed in attach", "Members by state"),
     "/images": (
         "└ ami-00000000000000125 baked on the one above 1.5.0 good",
