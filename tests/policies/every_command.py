@@ -13,7 +13,14 @@ from tests.policies.world import ENVIRONMENT, World
 HERE = ("-e", ENVIRONMENT)
 WITHIN = 120.0
 """Seconds until a deployment must have reached the phase in which it is killed."""
-READS = (("status", *HERE), ("history", *HERE), ("images",), ("doctor", *HERE))
+READS = (
+    ("status",),  # what the first page of the dashboard reads; the page of an environment: the next
+    ("status", *HERE),
+    ("history", *HERE),
+    ("report", *HERE),
+    ("images",),
+    ("doctor", *HERE),
+)
 READS_STATE = (("lock", "show", *HERE), ("state", "show", *HERE))
 
 
