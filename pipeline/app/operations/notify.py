@@ -53,10 +53,15 @@ def _test(app: Application, target: Target, environment: str) -> Sent:
 def notify_check(app: Application, environment: str = "") -> tuple[Checked, ...]:
     """Tell the targets what is overdue in an environment, or in each; return what was found.
 
-    Sends what earlier commands could not, too. Raises ConfigurationError without a target.
+    Sends what earlier commands could not, too. Raises ConfigurationError without a target,
+    and if no environment is checked.
     """
     _require_targets(app, environment)
     names = [environment] if environment else list(app.settings.environments)
+    if not any(_is_checked(app, name) for name in names):
+        what = "sets neither rebuild_days nor rollback_days, so nothing is ever overdue"
+        remedy = "add to pipeline.toml, below a line [notify_check]: rebuild_days = 7"
+        raise ConfigurationError("[notify_check]", what, remedy)
     return tuple(_check(app, name) for name in names)
 
 
@@ -79,7 +84,13 @@ def _check(app: Application, name: str) -> Checked:
         wanted=tuple(wanted),
         told=tuple(sorted(told)),
         problems=problems,
+        is_checked=_is_checked(app, name),
     )
+
+
+def _is_checked(app: Application, name: str) -> bool:
+    wanted = app.settings.notify_check_for(name)
+    return bool(wanted.rebuild_days or wanted.rollback_days)
 
 
 def _same(notification: Notification) -> Notification:

@@ -36,10 +36,10 @@ def test(context: Context, environment: str | None) -> int:
 @optional_environment_option
 @pass_context
 def check(context: Context, environment: str | None) -> int:
-    """Tell the targets that a rebuild or the proof of the rollback is overdue.
+    """Tell the targets what is overdue; for a daily job.
 
-    For a daily job; [notify_check] says after how many days. Ends with exit code 4 if a target
-    could not be told.
+    That is a rebuild, or the proof of the rollback: [notify_check] says after how many days. Ends
+    with exit code 4 if a target could not be told.
     """
     from pipeline.app.operations.notify import notify_check
     from pipeline.core.errors import FailedError

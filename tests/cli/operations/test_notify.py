@@ -40,6 +40,7 @@ rollback_days = 30
 
 [environments.bare.notify_check]
 rebuild_days = 0
+rollback_days = 0
 """
 
 
@@ -107,6 +108,16 @@ def test_without_a_target_there_is_nothing_to_tell(
     )
 
 
+@pytest.mark.usefixtures("server")
+def test_a_check_without_days_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["notify", "check", "-e", "bare"]) == 2
+    assert capsys.readouterr().err == (
+        "error: [notify_check]:\n"
+        "  sets neither rebuild_days nor rollback_days, so nothing is ever overdue\n"
+        "next: add to pipeline.toml, below a line [notify_check]: rebuild_days = 7\n"
+    )
+
+
 # --- check ----------------------------------------------------------------------------------------
 
 Given = Callable[..., None]
@@ -154,7 +165,7 @@ def test_what_is_overdue_is_told_once_a_day(
     rebuild += "next: ami-pipeline rebuild -e staging)\n"
     proof = "staging: rollback not proven for 59 days (serves: r000125, "
     proof += "last: 2126-10-01 03:17 UTC, next: ami-pipeline rollback drill -e staging)\n"
-    bare = "bare: nothing is overdue\n"
+    bare = "bare: not checked: [notify_check] is 0\n"
     assert capsys.readouterr().out == f"{rebuild}{proof}  told: audit, slack\n{bare}"
     assert run(["notify", "check"]) == 0
     assert capsys.readouterr().out == f"{rebuild}{proof}  told earlier today: slack, audit\n{bare}"
