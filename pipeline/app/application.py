@@ -73,7 +73,8 @@ class Application:
     """The configuration, environment variables, signals and progress output of one run.
 
     `report` hands events to `listeners`. `at_end` is called once the command has released its
-    lease; what fails there is only reported.
+    lease; what fails there is only reported. `deployed` are the ids of the deployments of this
+    run, with their environments.
     """
 
     settings: config.Settings
@@ -82,6 +83,7 @@ class Application:
     report: Report
     listeners: Listeners = field(default_factory=Listeners)
     at_end: list[Callable[[], None]] = field(default_factory=list)
+    deployed: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def start(cls, options: Options, report: Report) -> Application:

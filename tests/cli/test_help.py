@@ -34,6 +34,7 @@ Options:
   --change-program        Change from Terraform to OpenTofu, or back.
   --detach NAME           Leave this load balancer for good (repeatable).
   --why TEXT              Record this reason with the deployment.
+  --override-freeze       Continue even if the environment is frozen.
   --pause-before PHASE    Pause before this phase (repeatable).
   --wait [DURATION]       Wait while another run holds the lease.
   --no-recover            Fail instead of resuming an interrupted deployment.
@@ -75,6 +76,7 @@ Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --version VERSION       Bake this version (default: git describe).
   --why TEXT              Record this reason with the deployment.
+  --override-freeze       Continue even if the environment is frozen.
   --pause-before PHASE    Pause before this phase (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
@@ -91,6 +93,7 @@ Usage: ami-pipeline resume [OPTIONS]
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --reason TEXT           Record why the pause ends.
+  --override-freeze       Continue even if the environment is frozen.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
   -h, --help              Show this message and exit.
 """,

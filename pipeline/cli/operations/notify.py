@@ -10,14 +10,14 @@ from pipeline.cli.options import optional_environment_option
 
 @click.group()
 def notify() -> None:
-    """Test the targets of [[notify]], and tell them what is overdue."""
+    """Test the targets of [[notify]], and report overdue rebuilds and drills."""
 
 
 @notify.command()
 @optional_environment_option
 @pass_context
 def test(context: Context, environment: str | None) -> int:
-    """Send a test to each target and show what happened.
+    """Send a test to each target and show the results.
 
     Ends with exit code 4 if a target did not take it.
     """
@@ -36,10 +36,10 @@ def test(context: Context, environment: str | None) -> int:
 @optional_environment_option
 @pass_context
 def check(context: Context, environment: str | None) -> int:
-    """Tell the targets what is overdue; for a daily job.
+    """Report overdue rebuilds and drills to the targets.
 
-    That is a rebuild, or the proof of the rollback: [notify_check] says after how many days. Ends
-    with exit code 4 if a target could not be told.
+    For a daily job; [notify_check] says after how many days. Ends with exit code 4 if a target
+    could not be told.
     """
     from pipeline.app.operations.notify import notify_check
     from pipeline.core.errors import FailedError

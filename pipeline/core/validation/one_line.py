@@ -19,7 +19,7 @@ def one_line(text: str, width: int = 0) -> str:
     """Return printable text on one line, cut to `width` characters if that is not 0."""
     text = _ESCAPES.sub("", text.replace("\t", " "))
     lines = re.split(r"[\r\n]+", text.strip())
-    text = " ".join("".join(c for c in line if not _hidden(c)).strip() for line in lines)
+    text = " ".join(_visible(line).strip() for line in lines)
     text = harmless(_COMMANDS.sub("# #", text.strip()))
     return text if not width or len(text) <= width else text[: width - 3] + "..."
 
@@ -27,6 +27,12 @@ def one_line(text: str, width: int = 0) -> str:
 def harmless(line: str) -> str:
     """Return a line that a CI runner does not execute at its start."""
     return ": " + line[1:] if line.startswith("::") else line
+
+
+def _visible(line: str) -> str:
+    if line.isprintable():  # Most lines are, and no hidden category is printable.
+        return line
+    return "".join(c for c in line if not _hidden(c))
 
 
 def _hidden(character: str) -> bool:

@@ -202,6 +202,7 @@ def test_the_bake_writes_image_records_and_not_the_documents_of_environments() -
     assert statements(FULL, Role.BAKE)["ImageRecords"]["Resource"] == [
         "arn:aws:s3:::deployments/web/images/*",
         "arn:aws:s3:::deployments/web/bakes/*",
+        "arn:aws:s3:::deployments/web/contents/*",
     ]
     assert "Store" not in statements(FULL, Role.BAKE)
 
