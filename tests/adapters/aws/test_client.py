@@ -26,6 +26,7 @@ REMEDIES: list[Any] = [
     ),
     (EndpointConnectionError(endpoint_url="http://x"), "check the network and AWS_ENDPOINT_URL"),
     (client_error("UnauthorizedOperation"), "allow the action named above in the IAM policy"),
+    (client_error("AuthorizationError"), "allow the action named above in the IAM policy"),
     (client_error("AccessDenied"), "allow the action named above in the IAM policy"),
     (client_error("AuthFailure"), "renew the credentials"),
     (client_error("ExpiredToken"), "renew the credentials"),
