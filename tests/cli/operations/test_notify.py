@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -95,6 +96,22 @@ def test_a_target_that_does_not_take_its_test_is_exit_code_4(
             }
         ]
     }
+
+
+def test_a_server_that_never_ends_its_answer_is_given_up(
+    server: Receiver, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = Event()
+
+    def drip(_: object) -> Reply:
+        over.wait(20)
+        return Reply()
+
+    server.answer = drip
+    monkeypatch.setattr("pipeline.app.operations.notify.PATIENCE", 0.2)
+    assert run(["notify", "test", "-e", "bare"]) == 4
+    over.set()
+    assert capsys.readouterr().out == "slack  bare  failed: no answer within 0.2s\n"
 
 
 @pytest.mark.parametrize("command", ["test", "check"])
