@@ -42,7 +42,8 @@ def test_the_texts_of_a_deployment_that_begins() -> None:
             replace(over(Result.ROLLED_BACK, phase="launch", reason="no capacity"), blue=""),
             (
                 "promote of r000125 (1.5.0, ami-2) failed in launch and was rolled back, "
-                "no release serves\nreason: no capacity\nnext: ami-pipeline report 20261121T154224Z-4f2a"
+                "no release serves\nreason: no capacity\n"
+                "next: ami-pipeline report 20261121T154224Z-4f2a"
             ),
         ),
         (
