@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
-from pipeline.app.environment.changes import Comparison
+from pipeline.app.environment.freezes import FreezeGate
 from pipeline.app.environment.image_choice import choose
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
 from pipeline.app.environment.once import require_known_ends
+from pipeline.app.environment.policies import policies_of
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
+from pipeline.app.reports.changes import Comparison
 from pipeline.app.survey import Survey, given_to, serving_group
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
@@ -34,6 +36,7 @@ from pipeline.core.deploy.sizes.limits import limits_of
 from pipeline.core.deploy.ways_back import drill
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Message
+from pipeline.core.freezing.freeze import NOT_FROZEN
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
 from pipeline.core.preflight.additions import addition_findings
@@ -69,6 +72,7 @@ def promote(
         finish_first=True,
         change_program=request.change_program,
         wait=request.wait,
+        freeze=gate_of(request, Kind.PROMOTE),
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
@@ -86,6 +90,20 @@ def promote(
         ):
             return unchanged  # The interrupted deployment that was just finished promoted it.
         return Promotion(leased=leased, request=request, image=image, known=known).run(confirm)
+
+
+def gate_of(request: PromoteRequest, kind: Kind) -> FreezeGate | None:
+    """Return what a freeze means for a deployment; a way back ignores it."""
+    if kind in _TO_EARLIER:
+        return None
+    again = commands.promote(request.environment, request.image)
+    if kind is Kind.REBUILD:
+        again = commands.rebuild(request.environment)
+    return FreezeGate(
+        again=commands.despite_freeze(again),
+        overrides=request.override_freeze,
+        plan_only=request.plan_only,
+    )
 
 
 def _require_keepable(app: Application, request: PromoteRequest) -> None:
@@ -169,12 +187,15 @@ class Promotion:
 
     def run(self, confirm: Confirm) -> Deployment | PlanPreview:
         """Check, plan, confirm and deploy."""
+        gate = gate_of(self.request, self.kind)
         with self._reader.app.interrupts.heard():
             prepared = self._prepare(self.leased.document())
             if not confirmed(confirm, prepared):
                 return prepared.preview
         deployment = prepared.preview.deployment
         try:
+            if gate:
+                deployment = replace(deployment, override=gate.override(self._reader))
             self.leased.begin(prepared.reconciler, deployment, prepared.green)
         except BaseException:
             prepared.discard_plan()
@@ -211,7 +232,7 @@ class Promotion:
         if facts.probe_failure:
             deployment = replace(deployment, probe=ProbeTotals(ignored=True))
         plan = self._plan(reconciler, document, green)
-        reconciler.prepared = plan
+        reconciler.prepared, gate = plan, gate_of(self.request, self.kind)
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))
         found = (*found, *self._reported(self._change_of_program(document)))
         how = replace(reconciler.manner, steps=self._steps)
@@ -219,6 +240,9 @@ class Promotion:
         if self.kind not in _TO_EARLIER:  # which never wait for a person
             pauses = pauses_of(phases, reconciler.policy, self.request)
             deployment = replace(deployment, pause_before=pauses)
+        frozen = gate.require(self._reader) if gate else NOT_FROZEN
+        if gate and gate.overrides:
+            deployment = replace(deployment, override=frozen.describe())
         preview = PlanPreview(
             deployment=deployment,
             phases=phases,
@@ -226,6 +250,8 @@ class Promotion:
             findings=found,
             plan=plan,
             quick=self.quick,
+            frozen=frozen,
+            policies=policies_of(self._reader.app, deployment),
         )
         return Prepared(reconciler=reconciler, preview=preview, green=green)
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted, handling
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.policies import policies_of
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
@@ -282,7 +283,12 @@ class Rollback:
             deployment = replace(deployment, blue="")
         phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
         policy = self.leased.reader.policy
-        return PlanPreview(deployment=deployment, phases=phases, policy=policy)
+        return PlanPreview(
+            deployment=deployment,
+            phases=phases,
+            policy=policy,
+            policies=policies_of(self.leased.reader.app, deployment),
+        )
 
     def _to_new_group(self, confirm: Confirm) -> Deployment | PlanPreview:
         from pipeline.app.bake import known_images

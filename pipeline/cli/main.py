@@ -46,8 +46,11 @@ _COMMANDS = {
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
     "destroy": "Delete the groups of an environment.",
+    "freeze": "Refuse to put a release into service for a time.",
+    "unfreeze": "Lift the freezes that people made.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show, restore or rebuild an environment's document.",
+    "notify": "Test the notifications; send what is overdue.",
     "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
@@ -62,7 +65,7 @@ _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
     **dict.fromkeys(("history", "diff", "report"), "reports"),
-    **dict.fromkeys(("lock",), "operations"),
+    **dict.fromkeys(("freeze", "unfreeze", "lock", "notify"), "operations"),
 }
 """The packages of the commands whose modules are in one."""
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from pipeline.cli.confirm import confirm_plan, require_reason
 from pipeline.cli.context import Context, application, pass_context
 from pipeline.cli.options import (
     dotenv_option,
     environment_option,
+    override_freeze_option,
     pause_option,
     recover_option,
     version_option,
@@ -27,20 +30,19 @@ from pipeline.cli.result import ResultOptions, print_result
     help="Promote only an image with a changed package.",
 )
 @why_option
+@override_freeze_option
 @pause_option
 @recover_option
 @dotenv_option
 @pass_context
 def rebuild(
     context: Context,
+    /,
     environment: str,
     version: str | None,
-    pause_before: tuple[str, ...],
-    why: str,
-    only_if: str | None,
     *,
-    recovers: bool,
     dotenv: Path | None,
+    **choices: Any,
 ) -> int:
     """Bake if an input changed, then promote if another image serves.
 
@@ -50,7 +52,11 @@ def rebuild(
     """
     from pipeline.app import Options
     from pipeline.app.rebuild import rebuild as run
+    from pipeline.core.deploy.plan import PromoteRequest
 
+    require_reason(choices["why"], override_freeze=choices["override_freeze"])
+    given = {name: value for name, value in choices.items() if value is not None}
+    request = PromoteRequest(environment=environment, **given)
     with application(context, dotenv) as app:
         options = Options(
             config=context.config,
@@ -58,12 +64,5 @@ def rebuild(
             version=version or "",
             rebuilds=environment,
         )
-        done = run(
-            app,
-            options,
-            recovers=recovers,
-            pause_before=pause_before,
-            why=why,
-            only_if=only_if or "",
-        )
+        done = run(app, options, request, confirm_plan(context, app, "rebuild", yes=True))
         return print_result(context, done, ResultOptions(nothing="nothing new", dotenv=dotenv))

@@ -74,7 +74,7 @@ def rollback(
     request = RollbackRequest(plan_only=plan_only, **given)
     with application(context, dotenv) as app:
         app.settings.environment(request.environment)
-        confirm = confirm_plan(context, "rollback", yes=yes, plan_only=plan_only)
+        confirm = confirm_plan(context, app, "rollback", yes=yes, plan_only=plan_only)
         done = roll_back(app, request, confirm)
         options = ResultOptions(
             plan_only=plan_only, undo_requested=undid_another(done), dotenv=dotenv

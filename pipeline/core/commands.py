@@ -74,6 +74,21 @@ def resume(environment: str) -> str:
     return of_environment("resume", environment)
 
 
+def freeze(environment: str, until: str, why: str) -> str:
+    """Return the command that freezes an environment."""
+    return of_environment("freeze", environment, "--until", until, "--why", why)
+
+
+def unfreeze(environment: str) -> str:
+    """Return the command that lifts the freezes by hand."""
+    return of_environment("unfreeze", environment)
+
+
+def despite_freeze(command: str, option: str = "--why") -> str:
+    """Return a command with the options to run it in a freeze; `option` takes the reason."""
+    return f"{command} {shlex.join(['--override-freeze', option, 'the reason'])}"
+
+
 def abort(environment: str) -> str:
     """Return the command that undoes a deployment in flight, or removes a kept failed group."""
     return of_environment("abort", environment)
@@ -199,6 +214,11 @@ def config_check() -> str:
 def config_terraform_check(environment: str) -> str:
     """Return the command that checks Terraform's root module of an environment."""
     return of_environment("config terraform", environment, "--check")
+
+
+def notify_test(environment: str = "") -> str:
+    """Return the command that sends a test to the targets of [[notify]]."""
+    return ami_pipeline("notify", "test", *_option("-e", environment))
 
 
 def docs(*topic: str) -> str:

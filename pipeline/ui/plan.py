@@ -6,6 +6,7 @@ The text comes from the phase table that the deployer performs (`core/deploy/pha
 from __future__ import annotations
 
 import shlex
+from datetime import datetime
 from typing import Any
 
 from pipeline.core.deploy.phase import Fleet
@@ -13,12 +14,14 @@ from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.deploy.signals.probe import url_in
 from pipeline.core.hooks.hook import NEVER_DECIDES, Hook, Runs
 from pipeline.core.hooks.points import points_of
+from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.pausing.pause import Approval
 from pipeline.core.state.deployment import Kind
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
 from pipeline.ui.changes import changes_document, changes_text, inputs_document
+from pipeline.ui.freezing.freezes import format_freezes, freezes_document
 from pipeline.ui.text import one_line, table, wrapped
 
 _SIGNS = {"create": "+", "delete": "-", "update": "~", "replace": "!", "import": "<"}
@@ -110,6 +113,8 @@ def once_note(preview: PlanPreview) -> str:
 def _policy(preview: PlanPreview, width: int) -> list[str]:
     once = once_note(preview)
     rows = (
+        ("freeze", _frozen(preview)),
+        ("policies", "; ".join(map(_policy_program, preview.policies))),
         ("hooks", "; ".join(map(_hook, due_hooks(preview)))),
         ("once", once and f"{once}: a rollback moves the traffic, and does not undo the program"),
         ("alarms", one_line(", ".join(preview.policy.alarms))),
@@ -119,6 +124,21 @@ def _policy(preview: PlanPreview, width: int) -> list[str]:
         ("pauses", _pauses(preview)),
     )
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
+
+
+def _frozen(preview: PlanPreview) -> str:
+    """Return the freezes that last, and what they mean for this deployment."""
+    if not preview.frozen.active:
+        return ""
+    now = datetime.fromisoformat(preview.deployment.began).astimezone()
+    shown = format_freezes(preview.frozen, now)
+    kind, overridden = preview.deployment.kind, preview.deployment.override
+    return f"{shown}; {'--override-freeze ignores it' if overridden else f'{kind} is refused'}"
+
+
+def _policy_program(policy: PolicyProgram) -> str:
+    limit = format_duration(policy.timeout)
+    return f"{one_line(shlex.join(policy.command))} (limit {limit})"
 
 
 def _hook(hook: Hook) -> str:
@@ -205,6 +225,11 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         "previous": deployment.blue,
         "ami_id": deployment.image,
         "version": deployment.version,
+        "why": deployment.why or None,
+        "actor": deployment_text.actor_document(deployment.actor),
+        "freeze": freezes_document(preview.frozen),
+        "override": deployment.override or None,
+        "policies": [list(each.command) for each in preview.policies],
         "phases": [
             {
                 "name": phase.name,

@@ -22,6 +22,7 @@ from pipeline.core.state.status import Status, condition, missing_image, taking_
 from pipeline.core.times import format_duration, format_time
 from pipeline.core.validation.phases import HOLD, traits_of
 from pipeline.ui import deployment_text, icons
+from pipeline.ui.freezing.freezes import format_freezes
 from pipeline.ui.member_status import member_statuses
 from pipeline.ui.status_tree import since, tree
 from pipeline.ui.text import age, one_line, wrapped
@@ -39,6 +40,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("", _about(status, now)),
         ("config", _changed(status)),
         ("adopted", _adopted(status)),
+        ("freeze", format_freezes(status.frozen, now)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         *_reasons(status.environment.deployment),

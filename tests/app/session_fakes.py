@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ from pipeline.app.rollback import roll_back
 from pipeline.core.changes.inputs import InputChange
 from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.events import Message
+from pipeline.core.freezing.windows import Window
 from pipeline.core.health.observation import Balancer
 from pipeline.core.masking import Masker
 from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.rollback import ImageStates
+from tests.app.memory_store import MemoryStore
 from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
 
 if TYPE_CHECKING:
@@ -35,7 +38,12 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, Callable[[Any], object]] = {
     "promote": lambda app: promote(app, PromoteRequest(environment="staging"), lambda _: True),
     "rollback": lambda app: roll_back(app, RollbackRequest(environment="staging"), lambda _: True),
-    "rebuild": lambda app: rebuild(app, Options(environment="staging")),
+    "rebuild": lambda app: rebuild(
+        app,
+        Options(environment="staging"),
+        PromoteRequest(environment="staging"),
+        lambda _: True,
+    ),
     "recover": lambda app: recover(app, "staging"),
     "abort": lambda app: abort(app, "staging"),
 }
@@ -60,9 +68,9 @@ class FakeEnvironment:
     pairs = ()
     policy = POLICY
     actor = Actor(system="GitHub Actions", name="ann")
-    store = None
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: Kind = Kind.PROMOTE) -> None:
+        self.store = MemoryStore()
         self.fake = cloud()
         self.dead = begin(self.fake, kind=kind).deployment
         self.pace = self.fake
@@ -72,12 +80,16 @@ class FakeEnvironment:
         self.images = ImageStates()
         self.made: list[Any] = []
         self.changed: tuple[InputChange, ...] = ()
+        self.windows: tuple[Window, ...] = ()
         self.is_killed = False
         self.app: Any = SimpleNamespace(
             settings=SimpleNamespace(
                 app="web",
                 region="us-east-1",
                 promote_for=lambda _: SimpleNamespace(rollback_window=3),
+                notify=(),
+                windows_for=lambda _: self.windows,
+                policy=(),
             ),
             environ={},
             report=self.report,
@@ -119,6 +131,9 @@ class FakeEnvironment:
         assert others == ()
         assert releases
         return Delays()
+
+    def now(self) -> datetime:
+        return self.store.now()
 
     def require_free(self) -> None:
         self.calls.append("free lease")

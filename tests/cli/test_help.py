@@ -34,6 +34,7 @@ Options:
   --change-program        Change from Terraform to OpenTofu, or back.
   --detach NAME           Leave this load balancer for good (repeatable).
   --why TEXT              Record this reason with the deployment.
+  --override-freeze       Continue even if the environment is frozen.
   --pause-before PHASE    Pause before this phase (repeatable).
   --wait [DURATION]       Wait while another run holds the lease.
   --no-recover            Fail instead of resuming an interrupted deployment.
@@ -78,6 +79,7 @@ Options:
   --version VERSION       Bake this version (default: git describe).
   --only-if [packages]    Promote only an image with a changed package.
   --why TEXT              Record this reason with the deployment.
+  --override-freeze       Continue even if the environment is frozen.
   --pause-before PHASE    Pause before this phase (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
@@ -94,6 +96,7 @@ Usage: ami-pipeline resume [OPTIONS]
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --reason TEXT           Record why the pause ends.
+  --override-freeze       Continue even if the environment is frozen.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
   -h, --help              Show this message and exit.
 """,

@@ -1,6 +1,6 @@
 """Read what a rollback to a warm group undoes: what the promotion of the serving release brought.
 
-It is apart from `changes.py` because a rollback reads neither images nor git: a person waits for
+It is apart from `reports/changes.py` because a rollback reads neither images nor git: a person waits for
 its first call to AWS.
 """
 

@@ -12,6 +12,8 @@ from itertools import pairwise
 from pipeline.core import commands
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
+from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
@@ -30,7 +32,8 @@ class PromoteRequest:
     `change_program` allows another program than the one that wrote Terraform's state.
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `why` is the reason to
-    record.
+    record. With `override_freeze`, it begins in a freeze, too. `only_if` is what a rebuilt image
+    must bring: `packages`, or anything.
     """
 
     environment: str
@@ -47,6 +50,8 @@ class PromoteRequest:
     pause_before: tuple[str, ...] = ()
     wait: float | None = None
     why: str = ""
+    only_if: str = ""
+    override_freeze: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +90,9 @@ class PlanPreview:
     """A deployment that is about to begin, as a person sees it before confirming it.
 
     `plan` is Terraform's; None if the deployment runs no Terraform before it moves traffic.
-    `quick` says why a rollback does not soak and observe, empty if it does.
+    `quick` says why a rollback does not soak and observe, empty if it does. `frozen` are the
+    freezes of the environment, which stop no rollback. `policies` are the programs that must allow
+    it.
     """
 
     deployment: Deployment
@@ -94,6 +101,8 @@ class PlanPreview:
     findings: Sequence[Finding] = ()
     plan: Plan | None = None
     quick: str = ""
+    frozen: FreezeState = NOT_FROZEN
+    policies: tuple[PolicyProgram, ...] = ()
 
 
 Confirm = Callable[[PlanPreview], bool]
