@@ -43,6 +43,9 @@ _COMMANDS = {
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
+    "logs": "Show the logs of an environment's members.",
+    "shell": "Open a shell on a member.",
+    "events": "Show activities, target states and phases in order.",
     "destroy": "Delete the groups of an environment.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show, restore or rebuild an environment's document.",
@@ -61,6 +64,7 @@ _PACKAGES = {
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
     **dict.fromkeys(("history",), "reports"),
     **dict.fromkeys(("lock",), "operations"),
+    **dict.fromkeys(("logs", "shell", "events"), "inspection"),
 }
 """The packages of the commands whose modules are in one."""
 

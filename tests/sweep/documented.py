@@ -36,6 +36,7 @@ ELSEWHERE = {
     "s3:ListBucketVersions": "state show",
     "ssm:CancelCommand": "a hook in instances",
     "ssm:GetCommandInvocation": "a hook in instances",
+    "ssm:DescribeInstanceInformation": "a failed group",
     "ssm:SendCommand": "a hook in instances",
 }
 """Actions of the table that neither `promote` nor `rollback` calls, and what does."""

@@ -148,11 +148,15 @@ class Runner:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseRun:
-    """A finished phase: its name, its seconds, and the failure that ended it, if any."""
+    """A finished phase: its name, its seconds, and the failure that ended it, if any.
+
+    `began` is UTC, ISO 8601, empty in a record of an earlier version.
+    """
 
     name: str
     seconds: float
     fault: str = ""
+    began: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pipeline.adapters.aws.balancing.balancers import HEALTHY
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.group_parsing import activity_arguments, parse_activities
+from pipeline.adapters.aws.members.consoles import read_console
 from pipeline.adapters.aws.retry import call
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
 
@@ -44,7 +45,7 @@ def gather(clients: Clients, region: str, group: str, observation: Observation) 
     if activities is None:
         activities = _read(failures, partial(_activities, clients, region, group)) or ()
     consoles = {
-        instance: _read(failures, partial(_console, clients, region, instance))
+        instance: _read(failures, partial(read_console, clients, region, instance))
         for instance in suspects(observed, observation.targets, activities)
     }
     lines = [
@@ -111,21 +112,6 @@ def _activities(clients: Clients, region: str, group: str) -> tuple[Activity, ..
     while (token := pages[-1].get("NextToken")) and len(pages) < PAGES:
         pages.append(call(describe, **arguments, NextToken=token))
     return parse_activities(pages)
-
-
-def _console(clients: Clients, region: str, instance: str) -> str:
-    """Return the latest output, or the output of the last boot if the instance type has no latest.
-
-    Only instances on the Nitro system have `Latest` (EC2 User Guide, "Instance console output").
-    Any error of that call may mean this. botocore decodes the base64.
-    """
-    from botocore.exceptions import ClientError
-
-    get_output = clients.ec2(region).get_console_output
-    try:
-        return call(get_output, InstanceId=instance, Latest=True).get("Output", "")
-    except ClientError:
-        return call(get_output, InstanceId=instance).get("Output", "")
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
