@@ -9,12 +9,13 @@ from pipeline.app.application import Application, Options
 from pipeline.app.bake import bake, known_images, records
 from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.interrupted import handling
+from pipeline.app.environment.overdue import note_rebuild
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
-from pipeline.app.promote import Promotion, retire_failed, serves_already
+from pipeline.app.promote import Promotion, gate_of, retire_failed, serves_already
 from pipeline.app.survey import require_rebuildable
 from pipeline.core import commands
-from pipeline.core.deploy.plan import PromoteRequest, Unchanged
+from pipeline.core.deploy.plan import Confirm, PromoteRequest, Unchanged
 from pipeline.core.deploy.selection.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection.release import image_of, require_promotable
 from pipeline.core.deploy.selection.versions import beside
@@ -28,19 +29,20 @@ REMEMBERED = 50
 
 
 def rebuild(
-    app: Application,
-    options: Options,
-    *,
-    recovers: bool = True,
-    pause_before: tuple[str, ...] = (),
+    app: Application, options: Options, request: PromoteRequest, confirm: Confirm
 ) -> Deployment | Unchanged:
     """Bake if an input changed, promote if another image serves; return how it ended.
 
-    It asks for no confirmation. Raises RefusedError if a person decided what serves: by a
-    rollback, by promoting another version, or by any deployment while this one baked.
+    `confirm` asks the policies, which may refuse. Raises RefusedError if the environment is frozen,
+    and if a person decided what serves: by a rollback, by promoting another version, or by any
+    deployment while this one baked.
     """
-    interrupted = handling(plan_only=False, recovers=recovers)
-    begin = SessionOptions(command="rebuild", interrupted=interrupted, finish_first=True)
+    begin = SessionOptions(
+        command="rebuild",
+        interrupted=handling(plan_only=False, recovers=request.recovers),
+        finish_first=True,
+        freeze=gate_of(request, Kind.REBUILD),
+    )
     session = EnvironmentSession.begin(app, options.environment, begin, require_not_rolled_back)
     before = session.document
     with app.interrupts.heard():
@@ -57,10 +59,13 @@ def rebuild(
         supported = supported_architectures(session.reader, baked.images)
         image = beside(baked.images, baked.image, supported)
     if unchanged := serves_already(session.reader, before, image, may_be_empty=True):
-        return retire_failed(session) or unchanged
-    again = commands.promote(options.environment, image.id, allow_quarantined=True)
-    require_promotable(image, allow_quarantined=False, again=again)
-    return promote_rebuilt(session, before, image, pause_before)
+        done = retire_failed(session) or unchanged
+    else:
+        again = commands.promote(options.environment, image.id, allow_quarantined=True)
+        require_promotable(image, allow_quarantined=False, again=again)
+        done = promote_rebuilt(session, before, image, request, confirm)
+    note_rebuild(session.reader, done)
+    return done
 
 
 def serving_image(reader: EnvironmentReader, document: Environment) -> Image:
@@ -80,7 +85,8 @@ def promote_rebuilt(
     session: EnvironmentSession,
     before: Environment,
     image: Image,
-    pause_before: tuple[str, ...] = (),
+    request: PromoteRequest,
+    confirm: Confirm,
 ) -> Deployment | Unchanged:
     """Promote the baked image, unless a person decided otherwise since `before` was read."""
     reader = session.reader
@@ -89,9 +95,8 @@ def promote_rebuilt(
             return unchanged  # The interrupted deployment that was just finished promoted it.
         history = reader.deployments.history(reader.environment, REMEMBERED)
         require_unchanged(before, leased.document(), image, history)
-        request = PromoteRequest(environment=reader.environment, pause_before=pause_before)
         promotion = Promotion(leased=leased, request=request, image=image, kind=Kind.REBUILD)
-        done = promotion.run(lambda _: True)
+        done = promotion.run(confirm)
     assert isinstance(done, Deployment)  # noqa: S101 - the confirmation is always yes
     return done
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.app.application import Application
+from pipeline.app.environment.freezes import FreezeGate
 from pipeline.app.environment.interrupted import Interrupted
 from pipeline.app.environment.paused import is_over, resume_paused
 from pipeline.app.environment.reader import EnvironmentReader
@@ -14,17 +15,24 @@ from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
 
 
-def resume(app: Application, environment: str, reason: str = "") -> Deployment:
+def resume(
+    app: Application, environment: str, reason: str = "", *, override_freeze: bool = False
+) -> Deployment:
     """Continue the paused deployment; return it as it ended, or as it paused again.
 
-    Raises RefusedError if none is paused, its time is over, this person must not approve it, or
-    it cannot continue; KeyboardInterrupt for a signal before its next phase. It stays paused then.
+    Raises RefusedError if none is paused, its time is over, the environment is frozen, this person
+    must not approve it, or it cannot continue; KeyboardInterrupt for a signal before its next
+    phase. It stays paused then.
     """
-    options = SessionOptions(command="resume", interrupted=Interrupted.LEAVE, ends_pause=True)
+    again = commands.despite_freeze(commands.resume(environment), "--reason")
+    gate = FreezeGate(again=again, overrides=override_freeze)
+    options = SessionOptions(
+        command="resume", interrupted=Interrupted.LEAVE, ends_pause=True, freeze=gate
+    )
     session = EnvironmentSession.begin(app, environment, options, require_resumable)
     with session.lease() as leased:
         require_resumable(session.reader, leased.document())
-        return resume_paused(leased, reason)
+        return resume_paused(leased, reason, gate.override(session.reader))
 
 
 def require_resumable(reader: EnvironmentReader, document: Environment) -> None:

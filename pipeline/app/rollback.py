@@ -13,6 +13,7 @@ from datetime import datetime
 from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted, handling
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.policies import policies_of
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
@@ -234,7 +235,10 @@ class Rollback:
     def _deployment(self, document: Environment) -> Deployment:
         kept = document.releases[self.target.release]
         deployment = self.leased.new_deployment(
-            Kind.ROLLBACK, green=self.target.release, blue=document.serving
+            Kind.ROLLBACK,
+            green=self.target.release,
+            blue=document.serving,
+            why=self.request.why,
         )
         return replace(
             deployment,
@@ -274,7 +278,12 @@ class Rollback:
             deployment = replace(deployment, blue="")
         phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
         policy = self.leased.reader.policy
-        return PlanPreview(deployment=deployment, phases=phases, policy=policy)
+        return PlanPreview(
+            deployment=deployment,
+            phases=phases,
+            policy=policy,
+            policies=policies_of(self.leased.reader.app, deployment),
+        )
 
     def _to_new_group(self, confirm: Confirm) -> Deployment | PlanPreview:
         from pipeline.app.bake import known_images
@@ -289,7 +298,9 @@ class Rollback:
         image = image_of(images, self.target.ami_id, settings.app, settings.region)
         again = commands.rollback(reader.environment, to=request.to, allow_quarantined=True)
         require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
-        promote = PromoteRequest(environment=reader.environment, detach=request.detach)
+        promote = PromoteRequest(
+            environment=reader.environment, detach=request.detach, why=request.why
+        )
         promotion = Promotion(
             leased=self.leased,
             request=promote,

@@ -7,11 +7,13 @@ from datetime import datetime
 
 from pipeline.adapters.identity import has_exited
 from pipeline.app.application import Application
+from pipeline.app.environment.freezes import read_freezes
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.errors import PipelineError
+from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, rollback_option
 from pipeline.core.state.status import Status, is_running, missing_releases
@@ -46,7 +48,9 @@ class StatusReader:
         images, unread = self._images(document)
         history = reader.deployments.history(reader.environment, REMEMBERED)
         missing = missing_releases(document, observation)
-        observation = replace(observation, unreadable=(*observation.unreadable, *unread))
+        frozen, unknown = self._frozen()
+        unreadable = (*observation.unreadable, *unread, *unknown)
+        observation = replace(observation, unreadable=unreadable)
         changed, problem = self._changed(document)
         return Status(
             environment=document,
@@ -60,6 +64,7 @@ class StatusReader:
             changed=changed,
             problem=problem,
             pairs=reader.pairs,
+            frozen=frozen,
         )
 
     def _observe(self, document: Environment, balancers: tuple[Balancer, ...]) -> Observation:
@@ -98,6 +103,13 @@ class StatusReader:
             return self.reader.image_states(document), ()
         except PipelineError as error:
             return ALL_GOOD, (f"{error.where}: {error.what}",)
+
+    def _frozen(self) -> tuple[FreezeState, tuple[str, ...]]:
+        """Return the freezes, and why they are unknown."""
+        try:
+            return read_freezes(self.reader), ()
+        except PipelineError as error:
+            return NOT_FROZEN, (f"{error.where}: {error.what}",)
 
     def _changed(self, document: Environment) -> tuple[tuple[InputChange, ...], str]:
         """Return what differs in the configuration, and why that is unknown."""

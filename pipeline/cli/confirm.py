@@ -15,6 +15,7 @@ from pipeline.core.ci import ci_variable
 from pipeline.ui.icons import drawable
 
 if TYPE_CHECKING:
+    from pipeline.app import Application
     from pipeline.core.deploy.plan import Confirm, PlanPreview
     from pipeline.core.errors import InterruptedRunError
 
@@ -44,14 +45,26 @@ def not_confirmed(context: Context) -> InterruptedRunError:
     )
 
 
-def confirm_plan(context: Context, command: str, *, yes: bool, plan_only: bool) -> Confirm:
+def require_reason(why: str, option: str = "--why", *, override_freeze: bool) -> None:
+    """Raise UsageError if a freeze is to be overridden without a reason."""
+    import click
+
+    if override_freeze and not why:
+        raise click.UsageError(f"--override-freeze needs a reason: add {option} TEXT.")
+
+
+def confirm_plan(
+    context: Context, app: Application, command: str, *, yes: bool, plan_only: bool = False
+) -> Confirm:
     """Return the function that confirms a plan: it shows the plan and asks at the terminal.
 
-    Raises RefusedError at once if it would have to ask without a terminal.
+    It first asks the policies, which may refuse the plan. Raises RefusedError at once if it would
+    have to ask without a terminal.
     """
     require_terminal(context, command, yes=yes or plan_only)
 
     def confirm(preview: PlanPreview) -> bool:
+        ask_policies(app, preview)
         if yes or plan_only:
             return yes and not plan_only
         from pipeline.ui.plan import once_note
@@ -61,6 +74,16 @@ def confirm_plan(context: Context, command: str, *, yes: bool, plan_only: bool) 
         return ask(question, lambda width: plan_text(preview, width))
 
     return confirm
+
+
+def ask_policies(app: Application, preview: PlanPreview) -> None:
+    """Give the plan to each policy; raises RefusedError if one does not allow it."""
+    if preview.policies:
+        from pipeline.app.environment.policies import require_allowed
+        from pipeline.ui.plan import plan_document
+        from pipeline.ui.results import as_json
+
+        require_allowed(app, preview, as_json(plan_document(preview)))
 
 
 def ask(question: str, introduction: Callable[[int], str]) -> bool:

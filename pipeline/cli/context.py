@@ -105,9 +105,14 @@ class Checked(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return what the function makes of the value, or fail naming the option."""
-        from pipeline.core.validation import deployment_values, terraform_values, values
+        from pipeline.core.validation import (
+            deployment_values,
+            freeze_values,
+            terraform_values,
+            values,
+        )
 
-        homes = (values, deployment_values, terraform_values)
+        homes = (values, deployment_values, terraform_values, freeze_values)
         rule = next(getattr(home, self._rule) for home in homes if hasattr(home, self._rule))
         try:
             return rule(str(value))
@@ -133,11 +138,23 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
         with progress(sys.stderr, live=context.live, environ=os.environ) as report:
             app = Application.start(Options(config=context.config), report)
             with app.interrupts.held():
-                yield app
+                try:
+                    yield app
+                finally:
+                    _finish(app)
                 app.interrupts.answer()
     except KeyboardInterrupt:
         what = "interrupted by a signal; nothing was changed"
         raise InterruptedRunError("ami-pipeline", what, context.again()) from None
+
+
+def _finish(app: Application) -> None:
+    """Do what waits for the end of the command, and write the reports of its deployments."""
+    app.finish()
+    if app.deployed:
+        from pipeline.cli.written_reports import write_reports
+
+        write_reports(app)
 
 
 def reading_application(context: Context) -> Application:

@@ -40,6 +40,7 @@ _COMMANDS = {
     "rebuild": "Bake and promote if an input changed (nightly).",
     "status": "Show the serving release and the deployment in flight.",
     "history": "List the deployments of an environment.",
+    "report": "Show one deployment in detail; write it as HTML.",
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
@@ -47,8 +48,11 @@ _COMMANDS = {
     "shell": "Open a shell on a member.",
     "events": "Show activities, target states and phases in order.",
     "destroy": "Delete the groups of an environment.",
+    "freeze": "Refuse to put a release into service for a time.",
+    "unfreeze": "Lift the freezes that people made.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show, restore or rebuild an environment's document.",
+    "notify": "Test the notifications; send what is overdue.",
     "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
@@ -62,8 +66,8 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
-    **dict.fromkeys(("history",), "reports"),
-    **dict.fromkeys(("lock",), "operations"),
+    **dict.fromkeys(("history", "report"), "reports"),
+    **dict.fromkeys(("freeze", "unfreeze", "lock", "notify"), "operations"),
     **dict.fromkeys(("logs", "shell", "events"), "inspection"),
 }
 """The packages of the commands whose modules are in one."""

@@ -86,6 +86,18 @@ reason_option = click.option(
     metavar="TEXT",
     help="Record why the pause ends.",
 )
+why_option = click.option(
+    "--why",
+    default="",
+    type=Checked("reason", "check_reason"),
+    metavar="TEXT",
+    help="Record this reason with the deployment.",
+)
+override_freeze_option = click.option(
+    "--override-freeze",
+    is_flag=True,
+    help="Continue even if the environment is frozen.",
+)
 detach_option = click.option(
     "--detach",
     multiple=True,

@@ -8,16 +8,18 @@ from typing import Any
 import click
 
 from pipeline.cli.completion.candidates import complete_environment, complete_image
-from pipeline.cli.confirm import confirm_plan
+from pipeline.cli.confirm import confirm_plan, require_reason
 from pipeline.cli.context import Checked, Context, application, pass_context
 from pipeline.cli.options import (
     detach_option,
     dotenv_option,
     environment_option,
+    override_freeze_option,
     pause_option,
     plan_option,
     recover_option,
     wait_option,
+    why_option,
     yes_option,
 )
 from pipeline.cli.result import ResultOptions, print_result
@@ -58,6 +60,8 @@ from pipeline.cli.result import ResultOptions, print_result
     help="Change from Terraform to OpenTofu, or back.",
 )
 @detach_option
+@why_option
+@override_freeze_option
 @pause_option
 @wait_option
 @recover_option
@@ -76,10 +80,11 @@ def promote(
 
     if choices["image"] and choices["origin"]:
         raise click.UsageError("--image and --from exclude each other.")
+    require_reason(choices["why"], override_freeze=choices["override_freeze"])
     given = {name: value for name, value in choices.items() if value is not None}
     request = PromoteRequest(plan_only=plan_only, **given)
     options = ResultOptions(plan_only=plan_only, dotenv=dotenv)
     with application(context, dotenv) as app:
         app.settings.environment(request.environment)
-        confirm = confirm_plan(context, "promote", yes=yes, plan_only=plan_only)
+        confirm = confirm_plan(context, app, "promote", yes=yes, plan_only=plan_only)
         return print_result(context, run(app, request, confirm), options)

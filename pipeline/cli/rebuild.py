@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from pipeline.cli.confirm import confirm_plan, require_reason
 from pipeline.cli.context import Context, application, pass_context
 from pipeline.cli.options import (
     dotenv_option,
     environment_option,
+    override_freeze_option,
     pause_option,
     recover_option,
     version_option,
+    why_option,
 )
 from pipeline.cli.result import ResultOptions, print_result
 
@@ -20,18 +24,20 @@ from pipeline.cli.result import ResultOptions, print_result
 @click.command()
 @environment_option
 @version_option
+@why_option
+@override_freeze_option
 @pause_option
 @recover_option
 @dotenv_option
 @pass_context
 def rebuild(
     context: Context,
+    /,
     environment: str,
     version: str | None,
-    pause_before: tuple[str, ...],
     *,
-    recovers: bool,
     dotenv: Path | None,
+    **choices: Any,
 ) -> int:
     """Bake if an input changed, then promote if another image serves.
 
@@ -40,7 +46,10 @@ def rebuild(
     """
     from pipeline.app import Options
     from pipeline.app.rebuild import rebuild as run
+    from pipeline.core.deploy.plan import PromoteRequest
 
+    require_reason(choices["why"], override_freeze=choices["override_freeze"])
+    request = PromoteRequest(environment=environment, **choices)
     with application(context, dotenv) as app:
         options = Options(
             config=context.config,
@@ -48,5 +57,5 @@ def rebuild(
             version=version or "",
             rebuilds=environment,
         )
-        done = run(app, options, recovers=recovers, pause_before=pause_before)
+        done = run(app, options, request, confirm_plan(context, app, "rebuild", yes=True))
         return print_result(context, done, ResultOptions(nothing="nothing new", dotenv=dotenv))

@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     environment_option,
     plan_option,
     recover_option,
+    why_option,
     yes_option,
 )
 from pipeline.cli.result import ResultOptions, print_result
@@ -52,6 +53,7 @@ class _WithDrill(click.Command):
 )
 @plan_option
 @yes_option
+@why_option
 @detach_option
 @recover_option
 @dotenv_option
@@ -72,7 +74,7 @@ def rollback(
     request = RollbackRequest(plan_only=plan_only, **given)
     with application(context, dotenv) as app:
         app.settings.environment(request.environment)
-        confirm = confirm_plan(context, "rollback", yes=yes, plan_only=plan_only)
+        confirm = confirm_plan(context, app, "rollback", yes=yes, plan_only=plan_only)
         done = roll_back(app, request, confirm)
         options = ResultOptions(
             plan_only=plan_only, undo_requested=undid_another(done), dotenv=dotenv

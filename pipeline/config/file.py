@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from pipeline.config.hook_files import unusable_hooks
+from pipeline.config.hook_files import unusable_programs
 from pipeline.config.hook_relations import contradicting_hooks, replaced_hooks
 from pipeline.config.layers import Layer, Layers, read_layers
 from pipeline.config.model import Settings
@@ -73,7 +73,7 @@ def settings_of(layers: Layers, *, with_files: bool = False) -> Settings:
     problems += contradicting_hooks(merged)
     if with_files:
         problems += missing(path.absolute().parent, merged)
-        problems += unusable_hooks(path.absolute().parent, merged)
+        problems += unusable_programs(path.absolute().parent, merged)
     try:
         settings = Settings.model_validate(merged, context={"file": path.absolute()})
     except ValidationError as error:

@@ -17,18 +17,26 @@ if TYPE_CHECKING:
     from pipeline.config.lines import Key
 
 
-def unusable_hooks(root: Path, document: dict[str, Any]) -> Iterator[Problem]:
-    """Yield each hook whose program does not exist or is not executable.
+def unusable_programs(root: Path, document: dict[str, Any]) -> Iterator[Problem]:
+    """Yield each hook and policy whose program does not exist or is not executable.
 
     A program with a slash in its name is relative to the folder of pipeline.toml, another one is on
     PATH (execvp(3)).
     """
-    for key, hook in hooks(document):
-        command = hook.get("command") if isinstance(hook, dict) else None
-        program = command[0] if isinstance(command, list) and command else None
-        here = isinstance(hook, dict) and hook.get("run", "here") == "here"
-        if here and isinstance(program, str) and program:
-            yield from _check((*key, "command", 0), root, program)
+    for key, program in programs(document):
+        if isinstance(program, str) and program:
+            yield from _check(key, root, program)
+
+
+def programs(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
+    """Yield the program of each hook and policy that runs on this machine, with its key."""
+    given = document.get("policy")
+    policies = enumerate(given if isinstance(given, list) else ())
+    for key, table in (*hooks(document), *((("policy", place), each) for place, each in policies)):
+        here = isinstance(table, dict) and table.get("run", "here") == "here"
+        command = table.get("command") if here and isinstance(table, dict) else None
+        if isinstance(command, list) and command:
+            yield (*key, "command", 0), command[0]
 
 
 def hooks(

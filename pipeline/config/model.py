@@ -14,10 +14,18 @@ from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
 from pipeline.config.bake import BakeSettings, EnvironmentBakeSettings
 from pipeline.config.basis import LIST, KmsKey, Region, Table
+from pipeline.config.notify.settings import (
+    EnvironmentNotifyCheckSettings,
+    NotifyCheckSettings,
+    Targets,
+)
+from pipeline.config.operations.freezes import Freezes
+from pipeline.config.operations.policies import Policies
 from pipeline.config.promote.promotion import EnvironmentPromoteSettings, PromoteSettings
 from pipeline.config.promote.traffic import Pairs, key_of
 from pipeline.config.terraform import EnvironmentTerraformSettings, TerraformSettings
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.freezing.windows import Window
 from pipeline.core.state.release import Size
 from pipeline.core.validation import deployment_values, terraform_values, values
 from pipeline.core.validation.text import shown
@@ -70,6 +78,9 @@ class EnvironmentSettings(Table):
     terraform: EnvironmentTerraformSettings = Field(
         default=EnvironmentTerraformSettings(), description="Overrides of [terraform]."
     )
+    notify_check: EnvironmentNotifyCheckSettings = Field(
+        default=EnvironmentNotifyCheckSettings(), description="Overrides of [notify_check]."
+    )
 
     @property
     def size(self) -> Size:
@@ -120,7 +131,17 @@ class Settings(Table):
     terraform: TerraformSettings = Field(
         default=TerraformSettings(), description="The Terraform module that creates the releases."
     )
+    freeze: Freezes = Field(
+        default=(), description="Windows in which no release is put into service."
+    )
+    policy: Policies = Field(
+        default=(), description="Programs that read each plan and may refuse the deployment."
+    )
     state: StateSettings = Field(default=StateSettings(), description="Where the state is kept.")
+    notify: Targets = Field(default=(), description="Who is told what happens.")
+    notify_check: NotifyCheckSettings = Field(
+        default=NotifyCheckSettings(), description="What `notify check` reports."
+    )
 
     _file: Path = PrivateAttr(default=Path("pipeline.toml"))
 
@@ -153,6 +174,15 @@ class Settings(Table):
         """Return the promotion settings of one environment."""
         return self.promote.with_overrides(self.environment(environment).promote)
 
+    def notify_check_for(self, environment: str) -> NotifyCheckSettings:
+        """Return what `notify check` reports of one environment."""
+        return self.notify_check.with_overrides(self.environment(environment).notify_check)
+
+    def windows_for(self, environment: str) -> tuple[Window, ...]:
+        """Return the planned freezes of one environment."""
+        windows = (each.window for each in self.freeze)
+        return tuple(each for each in windows if each.applies_to(environment))
+
     def environment(self, name: str) -> EnvironmentSettings:
         """Return one environment; raise ConfigurationError if there is none of that name."""
         if name not in self.environments:
@@ -169,7 +199,7 @@ class Settings(Table):
 
     def public(self) -> dict[str, object]:
         """Return the resolved settings for people to read, without secret values."""
-        document = self.model_dump(mode="json")
+        document = self.model_dump(mode="json", by_alias=True)
         tables = [document["bake"], *(each["bake"] for each in document["environments"].values())]
         for table in tables:
             for name in self.bake.sensitive:

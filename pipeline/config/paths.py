@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.config.hook_files import hooks
+from pipeline.config.hook_files import programs
 from pipeline.config.layers import Layers, is_within, repository
 from pipeline.config.relations import Problem
 from pipeline.config.source_text import NAME, show_file
@@ -83,11 +83,7 @@ def _read_paths(document: dict[str, Any]) -> Iterator[tuple[Key, str]]:
 def _programs(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
     for key, table in _tables(document, "terraform"):
         yield (*key, "program"), table.get("program")
-    for key, hook in hooks(document):
-        here = isinstance(hook, dict) and hook.get("run", "here") == "here"
-        command = hook.get("command") if here and isinstance(hook, dict) else None
-        if isinstance(command, list) and command:
-            yield (*key, "command", 0), command[0]
+    yield from programs(document)
 
 
 def _templates(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:

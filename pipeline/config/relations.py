@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline.config.analysis_relations import check_analysis
+from pipeline.config.notify.relations import contradicting_targets
 from pipeline.config.traffic_relations import check_traffic
 from pipeline.core.permissions.scope import partition_of
 from pipeline.core.validation import values
@@ -56,6 +57,9 @@ def check_relations(document: _Table) -> Iterator[Problem]:
     yield from _check_promotions(document)
     yield from _check_probes(document)
     yield from _check_keys(document)
+    for key, what, remedy in contradicting_targets(document):
+        yield Problem(key=key, what=what, remedy=remedy)
+    yield from _check_names(document)
 
 
 def _check_keys(document: _Table) -> Iterator[Problem]:
@@ -82,6 +86,21 @@ def _check_keys(document: _Table) -> Iterator[Problem]:
 
 
 _KMS_REGION = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:")
+
+
+def _check_names(document: _Table) -> Iterator[Problem]:
+    """Find freezes and policies of environments that the file does not have."""
+    known = _table(document, "environments")
+    for name in ("freeze", "policy"):
+        given = document.get(name)
+        for place, table in enumerate(given if isinstance(given, list) else ()):
+            for number, each in enumerate(_list(_table({"_": table}, "_"), "environments")):
+                if each not in known:
+                    yield Problem(
+                        key=(name, place, "environments", number),
+                        what=f"there is no environment {shown(each)}",
+                        remedy=f"write one of {', '.join(known) or 'the [environments.NAME]'}",
+                    )
 
 
 def _check_source(bake: _Table) -> Iterator[Problem]:

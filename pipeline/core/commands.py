@@ -59,6 +59,11 @@ def history(environment: str) -> str:
     return of_environment("history", environment)
 
 
+def report(deployment: str = "") -> str:
+    """Return the command that shows a deployment in detail, by default the newest one."""
+    return ami_pipeline("report", *([deployment] if deployment else []))
+
+
 def recover(environment: str) -> str:
     """Return the command that finishes or undoes an interrupted deployment."""
     return of_environment("recover", environment)
@@ -67,6 +72,21 @@ def recover(environment: str) -> str:
 def resume(environment: str) -> str:
     """Return the command that continues a paused deployment."""
     return of_environment("resume", environment)
+
+
+def freeze(environment: str, until: str, why: str) -> str:
+    """Return the command that freezes an environment."""
+    return of_environment("freeze", environment, "--until", until, "--why", why)
+
+
+def unfreeze(environment: str) -> str:
+    """Return the command that lifts the freezes by hand."""
+    return of_environment("unfreeze", environment)
+
+
+def despite_freeze(command: str, option: str = "--why") -> str:
+    """Return a command with the options to run it in a freeze; `option` takes the reason."""
+    return f"{command} {shlex.join(['--override-freeze', option, 'the reason'])}"
 
 
 def abort(environment: str) -> str:
@@ -216,6 +236,11 @@ def config_check() -> str:
 def config_terraform_check(environment: str) -> str:
     """Return the command that checks Terraform's root module of an environment."""
     return of_environment("config terraform", environment, "--check")
+
+
+def notify_test(environment: str = "") -> str:
+    """Return the command that sends a test to the targets of [[notify]]."""
+    return ami_pipeline("notify", "test", *_option("-e", environment))
 
 
 def docs(*topic: str) -> str:

@@ -11,6 +11,7 @@ from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Result
 from pipeline.core.state.report import serves, took
 from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
+from pipeline.ui.changes import changes_document, summary_text
 from pipeline.ui.text import one_line, wrapped
 
 LONGEST = 1000
@@ -22,6 +23,9 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
     rows = [
         ("outcome", _outcome(deployment)),
         ("request", deployment_text.format_request(deployment)),
+        ("why", one_line(deployment.why)),
+        ("override", one_line(deployment.override)),
+        ("changes", summary_text(deployment.changes)),
         ("paused", deployment_text.format_pause(deployment)),
         ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
@@ -106,6 +110,7 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "previous": deployment.blue,
         "ami_id": deployment.image,
         "version": deployment.version,
+        "changes": changes_document(deployment.changes),
         "began": deployment.began,
         "ended": deployment.ended or None,
         "seconds": took(deployment),
@@ -118,6 +123,8 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "phase": (outcome.phase if outcome else deployment.phase) or None,
         "pauses": [deployment_text.pause_document(each) for each in deployment.pauses],
         "actor": deployment_text.actor_document(deployment.actor),
+        "why": deployment.why or None,
+        "override": deployment.override or None,
         "reason": (outcome.reason if outcome else deployment.reason) or None,
         "interrupted": outcome.interrupted if outcome else False,
         "rollback_error": (outcome.rollback_error if outcome else "") or None,
@@ -190,6 +197,9 @@ def step_summary(deployment: Deployment) -> str:
     rows = [
         ("outcome", _outcome(deployment)),
         ("request", deployment_text.format_request(deployment)),
+        ("why", one_line(deployment.why)),
+        ("override", one_line(deployment.override)),
+        ("changes", summary_text(deployment.changes)),
         ("paused", deployment_text.format_pause(deployment)),
         ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),

@@ -22,6 +22,7 @@ from pipeline.core.state.status import Status, condition, missing_image, taking_
 from pipeline.core.times import format_duration, format_time
 from pipeline.core.validation.phases import HOLD, traits_of
 from pipeline.ui import deployment_text, icons
+from pipeline.ui.freezing.freezes import format_freezes
 from pipeline.ui.member_status import member_statuses
 from pipeline.ui.status_tree import since, tree
 from pipeline.ui.text import age, one_line, wrapped
@@ -39,8 +40,10 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("", _about(status, now)),
         ("config", _changed(status)),
         ("adopted", _adopted(status)),
+        ("freeze", format_freezes(status.frozen, now)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
+        *_reasons(status.environment.deployment),
         ("paused", _paused(status.environment.deployment, now)),
         ("reason", _reason(status.environment.deployment)),
         ("remedy", _remedy(status.environment.deployment)),
@@ -201,6 +204,13 @@ def _in_flight(status: Status, now: datetime) -> str:
     if not status.running:
         return f"{icons.FAILED} interrupted {where}: {text}"
     return f"{icons.RUNNING} {where}: {text}"
+
+
+def _reasons(deployment: Deployment | None) -> list[tuple[str, str]]:
+    """Return why the deployment in flight began, and the freeze that it overrode."""
+    if deployment is None:
+        return []
+    return [("why", one_line(deployment.why)), ("override", one_line(deployment.override))]
 
 
 def _paused(deployment: Deployment | None, now: datetime) -> str:

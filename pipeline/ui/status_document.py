@@ -10,9 +10,10 @@ from pipeline.core.state.environment import DrillRecord, Lease, ReleaseRecord
 from pipeline.core.state.next_step import next_step
 from pipeline.core.state.rollback import RollbackOption, proves
 from pipeline.core.state.status import Status
+from pipeline.ui.changes import inputs_document
 from pipeline.ui.deployment_text import adopted_document
+from pipeline.ui.freezing.freezes import freezes_document
 from pipeline.ui.outcome import deployment_document
-from pipeline.ui.plan import inputs_document
 from pipeline.ui.status import health
 from pipeline.ui.status_tree import role
 
@@ -38,6 +39,7 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
             for name, record in sorted(environment.releases.items(), reverse=True)
         ],
         "unknown_groups": [_group(status, observation.groups[name]) for name in unknown],
+        "freeze": freezes_document(status.frozen),
         "in_flight": _in_flight(status),
         "lease": lease_document(environment.lease),
         "rollback": _rollback(status.rollback),

@@ -1,38 +1,18 @@
-"""Make foreign text safe to print, and lay out columns.
-
-The output of Packer and of provisioners may contain terminal escapes, or commands
-to a CI runner. A runner executes `::command` at the start of a line (GitHub docs,
-"Workflow commands") and `##[command]` or `##vso[command]` anywhere in a line.
-"""
+"""Lay out text: ages, wrapped lines, columns; `one_line` makes foreign text safe to print."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
-_COMMANDS = re.compile(r"##(?=\[|vso\[)")
+from pipeline.core.validation.one_line import harmless, one_line
+
+__all__ = ["age", "one_line", "table", "wrapped"]
+
 _DURATION = re.compile(r"(?<=\d[hm]) (?=\d+[ms]\b)|(?<=\d) (?=(?:s|min|h|d)\b)")
 _COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+")
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-
-
-def one_line(text: str, width: int = 0) -> str:
-    """Return printable text on one line, cut to `width` characters if that is not 0."""
-    text = _ESCAPES.sub("", text.replace("\t", " "))
-    lines = re.split(r"[\r\n]+", text.strip())
-    text = " ".join("".join(c for c in line if not _hidden(c)).strip() for line in lines)
-    text = _COMMANDS.sub("# #", text.strip())
-    if text.startswith("::"):
-        text = ": " + text[1:]
-    return text if not width or len(text) <= width else text[: width - 3] + "..."
-
-
-def _hidden(character: str) -> bool:
-    return unicodedata.category(character) in _HIDDEN
 
 
 def age(created: str, now: datetime) -> str:
@@ -51,7 +31,7 @@ def wrapped(text: str, width: int, indent: int) -> str:
     """Return the text wrapped at spaces to fit a column that starts at `indent`.
 
     A long word, such as a path, is not broken, nor is a command, so that it can be pasted. A
-    number stays with its unit.
+    number stays with its unit. No line begins with `::`, which a CI runner would execute.
     """
     text = _DURATION.sub("\N{NO-BREAK SPACE}", text)
     text = _COMMAND.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
@@ -61,6 +41,7 @@ def wrapped(text: str, width: int, indent: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    lines = [harmless(line) for line in lines]
     return f"\n{' ' * indent}".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 

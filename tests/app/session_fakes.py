@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,17 @@ from pipeline.app.promote import promote
 from pipeline.app.rebuild import rebuild
 from pipeline.app.recover import recover
 from pipeline.app.rollback import roll_back
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.events import Message
+from pipeline.core.freezing.windows import Window
 from pipeline.core.health.observation import Balancer
+from pipeline.core.masking import Masker
 from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.rollback import ImageStates
+from tests.app.memory_store import MemoryStore
 from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
 
 if TYPE_CHECKING:
@@ -34,7 +38,12 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, Callable[[Any], object]] = {
     "promote": lambda app: promote(app, PromoteRequest(environment="staging"), lambda _: True),
     "rollback": lambda app: roll_back(app, RollbackRequest(environment="staging"), lambda _: True),
-    "rebuild": lambda app: rebuild(app, Options(environment="staging")),
+    "rebuild": lambda app: rebuild(
+        app,
+        Options(environment="staging"),
+        PromoteRequest(environment="staging"),
+        lambda _: True,
+    ),
     "recover": lambda app: recover(app, "staging"),
     "abort": lambda app: abort(app, "staging"),
 }
@@ -59,9 +68,9 @@ class FakeEnvironment:
     pairs = ()
     policy = POLICY
     actor = Actor(system="GitHub Actions", name="ann")
-    store = None
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: Kind = Kind.PROMOTE) -> None:
+        self.store = MemoryStore()
         self.fake = cloud()
         self.dead = begin(self.fake, kind=kind).deployment
         self.pace = self.fake
@@ -71,21 +80,27 @@ class FakeEnvironment:
         self.images = ImageStates()
         self.made: list[Any] = []
         self.changed: tuple[InputChange, ...] = ()
+        self.windows: tuple[Window, ...] = ()
         self.is_killed = False
         self.app: Any = SimpleNamespace(
             settings=SimpleNamespace(
                 app="web",
                 region="us-east-1",
                 promote_for=lambda _: SimpleNamespace(rollback_window=3),
+                notify=(),
+                windows_for=lambda _: self.windows,
+                policy=(),
             ),
             environ={},
             report=self.report,
             interrupts=Interrupts(),
             require_lasting_state=lambda: None,
+            masker=lambda _: Masker(["hunter22"]),
         )
         monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
         monkeypatch.setattr(leased, "build_reconciler", lambda *_: a_reconciler(self.fake))
+        monkeypatch.setattr(leased, "recorded", lambda *_: nullcontext())
         monkeypatch.setattr(bake, "quarantine", self.quarantine)
 
     @property
@@ -116,6 +131,9 @@ class FakeEnvironment:
         assert others == ()
         assert releases
         return Delays()
+
+    def now(self) -> datetime:
+        return self.store.now()
 
     def require_free(self) -> None:
         self.calls.append("free lease")

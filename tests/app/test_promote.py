@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.process.signals import Interrupts
+from pipeline.app import promote
 from pipeline.app.promote import Prepared, Promotion
 from pipeline.app.survey import given_to
 from pipeline.core.errors import RefusedError
@@ -29,6 +30,7 @@ def test_a_deployment_that_cannot_be_recorded_discards_its_plan(
     green: Any = None
     prepared = Prepared(reconciler=reconciler, preview=preview, green=green)
     monkeypatch.setattr(Promotion, "_prepare", lambda *_: prepared)
+    monkeypatch.setattr(promote, "gate_of", lambda *_: None)
     reader = SimpleNamespace(app=SimpleNamespace(interrupts=Interrupts()))
     leased = SimpleNamespace(reader=reader, document=lambda: None, begin=full)
     given: Any = {"leased": leased, "request": None, "image": None}

@@ -10,7 +10,7 @@ import pytest
 from pipeline.app import bake, promote, rollback
 from pipeline.app.environment import session
 from pipeline.cli.rollback import undid_another
-from pipeline.core.deploy.plan import PlanPreview, RollbackRequest
+from pipeline.core.deploy.plan import PlanPreview, PromoteRequest, RollbackRequest
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result
@@ -124,6 +124,26 @@ def test_a_rollback_launches_the_newest_image_that_exists(
     environment = settled(monkeypatch, cloud(), past(0), past(9))
     environment.images = ImageStates(gone=frozenset(gone))
     assert chosen(monkeypatch, environment, REQUEST) == image
+
+
+def test_why_a_person_rolls_back_is_recorded_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    request = replace(REQUEST, why="hunter22 leaked")
+    warm = settled(monkeypatch, cloud(warm=[0]), past(0))
+    preview = rollback.roll_back(warm.app, request, lambda _: False)
+    assert isinstance(preview, PlanPreview)
+    assert preview.deployment.why == "*** leaked"
+    cold, given = settled(monkeypatch, cloud(), past(0)), list[PromoteRequest]()
+
+    def promotion(*, request: PromoteRequest, **_: object) -> SimpleNamespace:
+        given.append(request)
+        return SimpleNamespace(run=lambda _: None)
+
+    monkeypatch.setattr(promote, "Promotion", promotion)
+    monkeypatch.setattr(bake, "known_images", lambda *_: ())
+    rollback.roll_back(cold.app, request, never)
+    assert given[0].why == "hunter22 leaked"
 
 
 def test_without_the_warm_group_the_next_older_release_is_possible(

@@ -10,8 +10,11 @@ import pytest
 
 from pipeline.cli.main import run
 from pipeline.core.deploy.plan import Confirm, PlanPreview
+from pipeline.core.errors import RefusedError
 from pipeline.core.hooks.hook import Hook, Point
+from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.state.deployment import Deployment, Policy
+from pipeline.ui.plan import plan_document
 from tests.cli.deployments import DONE
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -69,3 +72,32 @@ def test_without_a_terminal_the_error_names_the_command_with_yes(
         f"error: {verb}:\n  confirmation needed, but stdin is not a terminal\n"
         f"next: ami-pipeline --verbose {verb} -e staging --yes\n"
     )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["promote"], ["promote", "--plan"], ["promote", "--yes"], ["rebuild"]]
+)
+def test_a_policy_reads_the_plan_before_a_person_is_asked(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = PolicyProgram(command=("./check",), timeout=60.0)
+    preview, plans = replace(PREVIEW, policies=(policy,)), list[str]()
+
+    def refuse(_app: object, shown: PlanPreview, plan: str) -> None:
+        assert shown is preview
+        plans.append(plan)
+        raise RefusedError("policy ./check", "not today", "wait")
+
+    def ask(*arguments: object) -> PlanPreview:
+        confirm = arguments[-1]
+        assert callable(confirm)
+        confirm(preview)
+        return preview
+
+    monkeypatch.setattr("pipeline.app.environment.policies.require_allowed", refuse)
+    monkeypatch.setattr("pipeline.app.promote.promote", ask)
+    monkeypatch.setattr("pipeline.app.rebuild.rebuild", ask)
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert run([*arguments, "-e", "staging"]) == 3
+    assert capsys.readouterr().err == "error: policy ./check:\n  not today\nnext: wait\n"
+    assert json.loads(plans[0]) == plan_document(preview)

@@ -33,6 +33,8 @@ Options:
                           an alarm is firing.
   --change-program        Change from Terraform to OpenTofu, or back.
   --detach NAME           Leave this load balancer for good (repeatable).
+  --why TEXT              Record this reason with the deployment.
+  --override-freeze       Continue even if the environment is frozen.
   --pause-before PHASE    Pause before this phase (repeatable).
   --wait [DURATION]       Wait while another run holds the lease.
   --no-recover            Fail instead of resuming an interrupted deployment.
@@ -56,6 +58,7 @@ Options:
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
+  --why TEXT              Record this reason with the deployment.
   --detach NAME           Leave this load balancer for good (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
@@ -72,6 +75,8 @@ Usage: ami-pipeline rebuild [OPTIONS]
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --version VERSION       Bake this version (default: git describe).
+  --why TEXT              Record this reason with the deployment.
+  --override-freeze       Continue even if the environment is frozen.
   --pause-before PHASE    Pause before this phase (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
@@ -88,6 +93,7 @@ Usage: ami-pipeline resume [OPTIONS]
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --reason TEXT           Record why the pause ends.
+  --override-freeze       Continue even if the environment is frozen.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
   -h, --help              Show this message and exit.
 """,
@@ -187,7 +193,7 @@ Options:
   -h, --help              Show this message and exit.
 """,
     "permissions": """\
-Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read|prune]
+Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read|prune|inspect]
 
   Print the least IAM policy with which a role's commands work.
 

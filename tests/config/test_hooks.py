@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load
-from pipeline.config.hook_files import unusable_hooks
+from pipeline.config.hook_files import unusable_programs
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.hooks.hook import DEFAULT_ON, Hook, On, Point, Runs
 from tests.config.examples import MINIMAL
@@ -138,4 +138,4 @@ def test_a_program_on_instances_is_not_looked_for_on_this_machine(file: Path) ->
     programs = [each.command[0] for each in load(file).promote.hooks]
     assert programs == ["/opt/not/here", "not-on-this-path"]
     document = tomllib.loads(file.read_text())
-    assert [*unusable_hooks(file.parent, document)] == []
+    assert [*unusable_programs(file.parent, document)] == []

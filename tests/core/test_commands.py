@@ -22,8 +22,16 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.rehearse: [commands.rehearse()],
     commands.status: [commands.status("staging")],
     commands.history: [commands.history("staging")],
+    commands.report: [commands.report(), commands.report("20261121T154224Z-4f2a")],
     commands.recover: [commands.recover("staging")],
     commands.resume: [commands.resume("staging")],
+    commands.freeze: [commands.freeze("staging", "Mon 08:00", "a sale")],
+    commands.unfreeze: [commands.unfreeze("staging")],
+    commands.despite_freeze: [
+        commands.despite_freeze(commands.promote("staging")),
+        commands.despite_freeze(commands.rebuild("staging")),
+        commands.despite_freeze(commands.resume("staging"), "--reason"),
+    ],
     commands.abort: [commands.abort("staging")],
     commands.destroy: [
         commands.destroy("staging"),
@@ -67,6 +75,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.config_check: [commands.config_check()],
     commands.config_terraform_check: [commands.config_terraform_check("staging")],
     commands.local_cloud_up: [commands.local_cloud_up()],
+    commands.notify_test: [commands.notify_test(), commands.notify_test("staging")],
     commands.docs: [commands.docs(), commands.docs("configuration")],
 }
 BUILDERS = {

@@ -11,13 +11,17 @@ from pipeline.core.pausing.pause import Actor, Approval, Decision
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result
 from pipeline.ui import deployment_text
 from pipeline.ui.outcome import outcome_document, outcome_text, step_summary
+from pipeline.ui.reports.history import history_text
 from pipeline.ui.results import as_json
+from pipeline.ui.status import status_text
 from tests.ui.status_examples import (
+    NOW,
     RUNS,
     a_deployment,
     a_pause,
     a_paused_deployment,
     image,
+    in_flight,
     rolled_back,
 )
 
@@ -232,6 +236,7 @@ def test_the_document_contains_every_fact() -> None:
         "previous": "r000124",
         "ami_id": image(125),
         "version": "1.5.0",
+        "changes": None,
         "began": "2026-01-04T03:07:00+00:00",
         "ended": "2026-01-04T03:10:31.5+00:00",
         "seconds": 211.5,
@@ -244,6 +249,8 @@ def test_the_document_contains_every_fact() -> None:
         "phase": "attach",
         "pauses": [],
         "actor": None,
+        "why": None,
+        "override": None,
         "reason": reason,
         "interrupted": False,
         "rollback_error": None,
@@ -401,3 +408,20 @@ def test_a_hook_that_failed_after_the_decision_is_shown_with_every_outcome() -> 
     assert failed.outcome
     failed = replace(failed, outcome=replace(failed.outcome, hook_errors=(error,)))
     assert "hook error  after hook ./announce: exit code 1" in outcome_text(failed)
+
+
+def test_why_a_person_began_it_is_shown_wherever_the_deployment_is() -> None:
+    given = {"why": "fix\x1b[31m for #812", "override": "freeze by ann: sale"}
+    shown = a_deployment(**given)
+    rows = "\nwhy        fix for #812\noverride   freeze by ann: sale\n"
+    assert rows in outcome_text(shown)
+    assert "fix for #812" in step_summary(shown)
+    assert (outcome_document(shown)["why"], outcome_document(shown)["override"]) == (
+        given["why"],
+        given["override"],
+    )
+    listed = history_text([shown], NOW, "production")
+    assert "  why: fix for #812\n             override: freeze by ann: sale\n" in listed
+    status = in_flight()
+    running = replace(status.environment, deployment=replace(shown, outcome=None))
+    assert rows in status_text(replace(status, environment=running), NOW)

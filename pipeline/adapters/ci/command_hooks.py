@@ -1,4 +1,4 @@
-"""Run hooks on this machine: the user's own commands.
+"""Run hooks and policies on this machine: the user's own commands.
 
 A hook gets this process's environment variables, because it may call AWS, and the deployment's
 facts. Its output goes to the log and into its result; the last lines of a failed hook are in the
@@ -18,6 +18,7 @@ from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import Ending
 from pipeline.core.hooks.hook import NOT_STARTED, Hook, HookResult
 from pipeline.core.hooks.output import kept_output, with_last_lines
+from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.masking import MaskedOutput, Masker
 from pipeline.core.times import format_duration
 
@@ -45,35 +46,45 @@ class CommandHooks:
 
         Raises KeyboardInterrupt if a signal ended it: that says nothing about the service.
         """
+        return self._run(hook.command, hook.timeout, facts)
+
+    def decide(self, policy: PolicyProgram, facts: Mapping[str, str], plan: bytes) -> HookResult:
+        """Run a policy, which reads the plan; return how it ended. Raises as `run`."""
+        return self._run(policy.command, policy.timeout, facts, plan)
+
+    def _run(
+        self, argv: Sequence[str], timeout: float, facts: Mapping[str, str], stdin: bytes = b""
+    ) -> HookResult:
         output = bytearray()
         with appending(self.log) as write:
-            write(f"$ {join(hook.command)}\n".encode())
+            write(f"$ {join(argv)}\n".encode())
             masked = MaskedOutput(self.masker, write)
 
             def keep(chunk: bytes) -> None:
                 output.extend(chunk)
                 masked.feed(chunk)
 
-            command = Command(argv=hook.command, cwd=self.folder, env={**self.environ, **facts})
+            env = {**self.environ, **facts}
+            command = Command(argv=argv, cwd=self.folder, env=env, stdin=stdin)
             try:
                 finished = stream(
-                    command, keep, interrupts=self.interrupts, timeout=hook.timeout, grace=GRACE
+                    command, keep, interrupts=self.interrupts, timeout=timeout, grace=GRACE
                 )
             except OSError as error:
                 what = f"cannot be started: {error.strerror}"
                 return HookResult(code=NOT_STARTED, failure=what)
             masked.close()
         text = self.masker.text(output.decode("utf-8", "replace"))
-        return _result(hook, finished, text)
+        return _result(timeout, finished, text)
 
 
-def _result(hook: Hook, finished: Finished, text: str) -> HookResult:
-    """Return how a hook ended; one that a signal killed may not have done all of its work."""
+def _result(timeout: float, finished: Finished, text: str) -> HookResult:
+    """Return how a program ended; one that a signal killed may not have done all of its work."""
     if finished.ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt  # the exit code comes from this process's signal
     what, code = "", finished.code if finished.code >= 0 else None
     if finished.ending is Ending.TIMEOUT:
-        what, code = f"did not end within {format_duration(hook.timeout)}", None
+        what, code = f"did not end within {format_duration(timeout)}", None
     elif finished.code:
         what = f"exit code {finished.code}"
     failure = with_last_lines(what, text) if what else ""

@@ -15,10 +15,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from math import ceil
 from queue import SimpleQueue
+from urllib.parse import urlsplit
 
 from pipeline.adapters.probe.client import Client, NoAnswerError
 from pipeline.core.masking import Masker
-from pipeline.core.probe.expectation import Result, excerpt_of, failure_of
+from pipeline.core.probe.expectation import (
+    Answer,
+    Result,
+    excerpt_of,
+    failure_of,
+    version_of,
+)
 from pipeline.core.probe.settings import Probe
 
 MOST_IN_FLIGHT = 500
@@ -53,16 +60,16 @@ class Sender:
         self._clients: dict[str, Client] = {}
         self._running: _Schedule | None = None
 
-    def send(self, url: str, phase: str) -> None:
-        """Send requests to a URL from now on; results name the phase. No URL: send none."""
-        if not url:
+    def send(self, urls: tuple[str, ...], phase: str) -> None:
+        """Send requests to the URLs in turn from now on; results name the phase. No URL: none."""
+        if not urls:
             self._end()
             return
-        if self._running and self._running.url == url:
+        if self._running and self._running.urls == urls:
             self._running.phase = phase
             return
         self._end()
-        running = _Schedule(self._probe.rate, url, phase, self._begin_one)
+        running = _Schedule(self._probe.rate, urls, phase, self._begin_one)
         with suppress(RuntimeError):  # no room for another thread: the next phase tries again
             running.start()
             self._running = running
@@ -134,12 +141,16 @@ class Sender:
 
     def _result(self, url: str, phase: str) -> Result:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        sent, body = time.monotonic(), b""
+        sent, answer = time.monotonic(), Answer(status=0)
         try:
             answer = self._clients[url].ask()
-            body, failure = answer.body, failure_of(self._probe, answer)
+            failure = failure_of(self._probe, answer)
         except NoAnswerError as error:
             failure = str(error)
+        is_member = url not in {self._probe.url, self._probe.test_url}
+        member = urlsplit(url).netloc if is_member else ""
+        if failure and member:
+            failure = f"{member}: {failure}"
         text = self._masker.text
         return Result(
             phase=phase,
@@ -147,15 +158,18 @@ class Sender:
             at=at,
             seconds=time.monotonic() - sent,
             failure=text(failure),
-            excerpt=text(excerpt_of(body)) if failure else "",
+            excerpt=text(excerpt_of(answer.body)) if failure else "",
+            member=member,
+            status=answer.status,
+            version=text(version_of(self._probe, answer)),
         )
 
 
 class _Schedule:
     """A thread that begins requests at a fixed rate, from its start to its end."""
 
-    def __init__(self, rate: float, url: str, phase: str, begin: Begin) -> None:
-        self.url = url
+    def __init__(self, rate: float, urls: tuple[str, ...], phase: str, begin: Begin) -> None:
+        self.urls = urls
         self.phase = phase
         self._rate = rate
         self._begin = begin
@@ -174,7 +188,7 @@ class _Schedule:
     def _run(self) -> None:
         began, sent = time.monotonic(), 0
         while not self._over.wait(max(0.0, began + sent / self._rate - time.monotonic())):
-            self._begin(self.url, self.phase)
+            self._begin(self.urls[sent % len(self.urls)], self.phase)
             sent += 1
 
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from pipeline.adapters.process import supervisor
 from pipeline.adapters.process.signals import Interrupts
@@ -39,13 +40,15 @@ _LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 class Command:
     """A program with its arguments (not a shell line), its working directory and environment.
 
-    `kept` are descriptors that its supervisor keeps open; the program does not get them.
+    `kept` are descriptors that its supervisor keeps open; the program does not get them. It reads
+    `stdin` from a file without a name, so it may read all of it, a part, or nothing.
     """
 
     argv: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
     kept: tuple[int, ...] = ()
+    stdin: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +170,8 @@ def _started(
             stdin, control = _pipe(theirs, ours)
             written, output = _pipe(theirs, ours, written=True)
             reporting, report = _pipe(theirs, ours, written=True)
-            passed = (output, reporting, *command.kept)
+            given = _opened(theirs, command.stdin)
+            passed = (output, reporting, *command.kept, *given)
             process = subprocess.Popen(
                 [sys.executable, "-IS", supervisor.__file__, *map(str, passed)],
                 cwd=command.cwd,
@@ -182,8 +186,18 @@ def _started(
             ours.callback(process.wait)
             ours.callback(child.signal_group, signal.SIGKILL)
         process.stdout = ours.enter_context(os.fdopen(output, "rb", closefd=False))
-        _send_command(command, stop, grace, control, report)
+        _send_command(command, stop, grace, control, report, given)
         yield child
+
+
+def _opened(theirs: ExitStack, data: bytes) -> tuple[int, ...]:
+    """Return the descriptor of a file with these bytes; none if there are none."""
+    if not data:
+        return ()
+    file = theirs.enter_context(TemporaryFile())  # noqa: SIM115 - the caller's block closes it
+    file.write(data)
+    file.seek(0)  # which also flushes it
+    return (file.fileno(),)
 
 
 def _pipe(theirs: ExitStack, ours: ExitStack, *, written: bool = False) -> tuple[int, int]:
@@ -196,7 +210,12 @@ def _pipe(theirs: ExitStack, ours: ExitStack, *, written: bool = False) -> tuple
 
 
 def _send_command(
-    command: Command, stop: StopSignal, grace: float, control: int, report: int
+    command: Command,
+    stop: StopSignal,
+    grace: float,
+    control: int,
+    report: int,
+    given: tuple[int, ...],
 ) -> None:
     """Send the command to the supervisor program; raises OSError if it cannot be started."""
     name = command.argv[0]
@@ -209,6 +228,7 @@ def _send_command(
             int(stop.number),
             stop.alone,
             float(grace),
+            given,
         )
     )
     with os.fdopen(control, "wb", closefd=False) as pipe:

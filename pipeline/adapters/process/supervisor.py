@@ -38,13 +38,16 @@ def main(output: int, report: int, kept: list[int]) -> None:
     `kept` are descriptors that stay open until the supervisor ends.
     """
     try:
-        paths, argv, env, number, alone, grace = marshal.loads(_read_command())  # noqa: S302  written by `process`
+        paths, argv, env, number, alone, grace, given = marshal.loads(_read_command())  # noqa: S302  written by `process`
         child = posix.getpid()
         # Two forks: the supervisor must not be a child of the program.
         if between := posix.fork():
             posix.waitpid(between, 0)
             for each in (output, report, *kept):
                 posix.set_inheritable(each, False)
+            _silence(CONTROL)
+            for each in given:
+                posix.dup2(each, CONTROL)
             _become(paths, argv, env)
         elif posix.fork() == 0:
             posix.close(report)
@@ -72,7 +75,6 @@ def _exactly(count: int) -> bytes:
 
 def _become(paths: tuple[bytes, ...], argv: list[bytes], env: dict[bytes, bytes]) -> None:
     """Execute the first of these paths that exists, as a shell searches PATH; raises OSError."""
-    _silence(CONTROL)
     for number in _RESTORED:
         _signal.signal(number, _signal.SIG_DFL)
     failure: OSError = FileNotFoundError(2, "")

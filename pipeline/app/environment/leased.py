@@ -16,6 +16,7 @@ from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.records.deployments import new_deployment_id
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.reconciler import build_reconciler, build_resources
+from pipeline.app.environment.recording import recorded
 from pipeline.app.environment.signals import signals_of
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phase import Phase
@@ -46,8 +47,8 @@ class LeasedEnvironment:
         """Return the environment's document as this run last read or wrote it."""
         return self.held.read()
 
-    def new_deployment(self, kind: Kind, *, green: str, blue: str) -> Deployment:
-        """Return a deployment that begins now, run by this process."""
+    def new_deployment(self, kind: Kind, *, green: str, blue: str, why: str = "") -> Deployment:
+        """Return a deployment that begins now, run by this process, for the reason `why`."""
         today = self.reader.pace.today()
         return Deployment(
             id=new_deployment_id(today),
@@ -61,6 +62,7 @@ class LeasedEnvironment:
             target_groups=self._idle_of(blue) if green != blue else (),
             worker=self.reader.is_worker,
             actor=self.reader.actor,
+            why=self.reader.app.masker(self.reader.environment).text(why) if why else "",
         )
 
     def _idle_of(self, blue: str) -> tuple[str, ...]:
@@ -119,7 +121,8 @@ class LeasedEnvironment:
             ),
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
-        return deployer.run(phases, success, undone=undone, check=check)
+        with recorded(self.reader, deployment):
+            return deployer.run(phases, success, undone=undone, check=check)
 
 
 def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:

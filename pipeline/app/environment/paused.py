@@ -55,9 +55,10 @@ def paused_error(reader: EnvironmentReader, paused: Deployment) -> RefusedError:
     )
 
 
-def resume_paused(leased: LeasedEnvironment, reason: str) -> Deployment:
+def resume_paused(leased: LeasedEnvironment, reason: str, override: str = "") -> Deployment:
     """Continue the paused deployment for this person; return it as it ended or paused again.
 
+    `override` is the freeze that the person overrides, which is recorded.
     Raises RefusedError if this person must not approve it, or if it cannot continue.
     """
     paused, pause = _paused(leased)
@@ -69,7 +70,8 @@ def resume_paused(leased: LeasedEnvironment, reason: str) -> Deployment:
         what = f'another person must approve it (approval = "another"), but {why}'
         remedy = f"let another person run: {commands.resume(name)}; or go back: "
         raise RefusedError(f"resume {name}", what, remedy + commands.abort(name))
-    return _continue(leased, paused, approver, reason)
+    overridden = "; ".join(filter(None, (paused.override, override)))
+    return _continue(leased, replace(paused, override=overridden), approver, reason)
 
 
 def abort_paused(leased: LeasedEnvironment, reason: str = "") -> Deployment:

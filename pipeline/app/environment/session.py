@@ -1,7 +1,7 @@
 """The preamble of every command that changes an environment: promote, rollback and the others.
 
-The order is the same for all of them: the configuration, a free lease, an interrupted deployment,
-the command's own requirement, the account, and then the lease.
+The order is the same for all of them: the configuration, no freeze, a free lease, an interrupted
+deployment, the command's own requirement, the account, and then the lease.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
+from pipeline.app.environment.freezes import FreezeGate
 from pipeline.app.environment.interrupted import (
     Interrupted,
     finish_interrupted,
@@ -19,6 +20,7 @@ from pipeline.app.environment.interrupted import (
 )
 from pipeline.app.environment.lease import EnvironmentLease
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.notifying import start_notifying
 from pipeline.app.environment.paused import end_overdue, paused_error, require_not_paused
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.unrecorded import find_lost
@@ -51,7 +53,8 @@ class SessionOptions:
     `rebuilds` says that the command is for a lost document.
     `change_program` allows another program than the one that wrote Terraform's state.
     `ends_pause` says that the command resumes or aborts a paused deployment. `wait` are the seconds
-    to wait at most for another run to release the lease, None not to wait.
+    to wait at most for another run to release the lease, None not to wait. `freeze` says what it
+    does in a freeze, None to ignore it.
     """
 
     command: str
@@ -61,6 +64,7 @@ class SessionOptions:
     change_program: bool = False
     ends_pause: bool = False
     wait: float | None = None
+    freeze: FreezeGate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +101,16 @@ class EnvironmentSession:
         if reader.pace.speed != 1:
             app.report(Message(text=_speed(reader.pace.speed)))
         with app.interrupts.heard():
+            if options.freeze:
+                options.freeze.require(reader)
             until = None if options.wait is None else reader.pace.clock() + options.wait
             EnvironmentLease(reader=reader, until=until).require_free()
             document = _check(reader, options, require)
             reader.identify()
             if not options.rebuilds and (lost := find_lost(reader, document)):
                 raise lost
+        if options.interrupted is not Interrupted.REFUSE_TO_PLAN:
+            start_notifying(reader)
         session = cls(reader=reader, options=options, document=document, until=until)
         return session.finish_first(require) if options.finish_first else session
 

@@ -16,7 +16,7 @@ def _has_program(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _Word = Annotated[str, AfterValidator(deployment_values.check_argument)]
-_Command = Annotated[
+Command = Annotated[
     tuple[_Word, ...],
     LIST,
     BeforeValidator(deployment_values.check_command),
@@ -36,7 +36,7 @@ class HookSettings(Table):
     at: _Point = Field(
         description="When it runs: a point of the deployment.", examples=["before-traffic"]
     )
-    command: _Command = Field(
+    command: Command = Field(
         description="The program and its arguments, as a list; no shell is involved.",
         examples=[["./smoke.sh", "--fast"]],
     )

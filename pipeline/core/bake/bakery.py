@@ -32,6 +32,7 @@ from pipeline.core.bake.failures import (
     hidden_image,
     unverified_image,
 )
+from pipeline.core.bake.inventory import record_contents
 from pipeline.core.bake.model import (
     BakeOrigin,
     BakeRequest,
@@ -228,6 +229,7 @@ class Bakery:
             images = self._verified(plan, intent, built, encrypted=encrypted)
             for image in images:
                 self.records.write(image)
+                record_contents(self.images, self.records, self.report, image, built)
             if len(images) > 1:
                 self.records.write(replace(intent, ids=NO_ITEMS, status=ImageStatus.GONE))
         except RefusedError as error:

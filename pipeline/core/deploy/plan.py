@@ -12,10 +12,11 @@ from itertools import pairwise
 from pipeline.core import commands
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
+from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.strategy import STEP
 from pipeline.core.terraform.plan_guard import Plan
 
@@ -30,7 +31,8 @@ class PromoteRequest:
     `detach` are the names of load balancers that the serving group is to leave for good.
     `change_program` allows another program than the one that wrote Terraform's state.
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
-    to wait at most for another run to release the lease, None not to wait.
+    to wait at most for another run to release the lease, None not to wait. `why` is the reason to
+    record. With `override_freeze`, it begins in a freeze, too.
     """
 
     environment: str
@@ -46,6 +48,8 @@ class PromoteRequest:
     recovers: bool = True
     pause_before: tuple[str, ...] = ()
     wait: float | None = None
+    why: str = ""
+    override_freeze: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +65,7 @@ class RollbackRequest:
     detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,8 +86,9 @@ class PlanPreview:
     """A deployment that is about to begin, as a person sees it before confirming it.
 
     `plan` is Terraform's; None if the deployment runs no Terraform before it moves traffic.
-    `inputs` are those that differ between the serving release and the new one. `quick` says why a
-    rollback does not soak and observe, empty if it does.
+    `quick` says why a rollback does not soak and observe, empty if it does. `frozen` are the
+    freezes of the environment, which stop no rollback. `policies` are the programs that must allow
+    it.
     """
 
     deployment: Deployment
@@ -90,8 +96,9 @@ class PlanPreview:
     policy: Policy
     findings: Sequence[Finding] = ()
     plan: Plan | None = None
-    inputs: tuple[InputChange, ...] = ()
     quick: str = ""
+    frozen: FreezeState = NOT_FROZEN
+    policies: tuple[PolicyProgram, ...] = ()
 
 
 Confirm = Callable[[PlanPreview], bool]

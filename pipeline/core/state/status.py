@@ -10,12 +10,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pipeline.core.changes.inputs import InputChange
+from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.pairs import ALL, Pair
 from pipeline.core.health.serving import Condition, Trouble, condition_of
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.ownership import other_owner
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, RollbackOption, seconds_left
 
@@ -30,7 +31,8 @@ class Status:
     are those of the earlier releases. `versions` maps unmanaged releases to their versions, found
     for example by a tag. `changed` are the inputs in which the configuration differs from the
     serving release; `problem` says why they are unknown.
-    `balancers` has the target groups of `pairs` that the serving release uses.
+    `balancers` has the target groups of `pairs` that the serving release uses. `frozen` are the
+    freezes that last now.
     """
 
     environment: Environment
@@ -45,6 +47,7 @@ class Status:
     changed: tuple[InputChange, ...] = ()
     problem: str = ""
     pairs: tuple[Pair, ...] = ()
+    frozen: FreezeState = NOT_FROZEN
 
     @property
     def is_worker(self) -> bool:

@@ -42,6 +42,7 @@ PAUSABLE_NAMES: Final = tuple(
 
 # Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
 _NUMBERED = re.compile(r"step-[1-9][0-9]?|batch-(?:[2-9]|10)")
+_DEPLOYMENT = re.compile(r"[0-9]{8}T[0-9]{6}Z?-[0-9a-f]{4}")
 _RELEASE = re.compile(r"r[0-9]{6}")
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
@@ -121,6 +122,13 @@ def check_group(value: str) -> str:
     return require_match(_GROUP, value, allowed)
 
 
+def check_deployment(value: str) -> str:
+    """Check the id of a deployment."""
+    allowed = "write an id that history shows, such as 20261121T145233Z-4f2a"
+    require_ascii(value, LONGEST_NAME, allowed)
+    return require_match(_DEPLOYMENT, value, allowed)
+
+
 def check_phase(value: str) -> str:
     """Check the name of a phase."""
     return _one_of(value, PHASES, "a phase")
@@ -150,7 +158,7 @@ def check_pause_time(value: str) -> float:
 
 
 def check_reason(value: str) -> str:
-    """Check why a person ended a pause: one line, or nothing."""
+    """Check the reason that a person gives: one line, or nothing."""
     if value:
         require_harmless(value, 1000, "a reason is one line of at most 1000 characters")
     return value

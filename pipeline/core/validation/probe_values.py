@@ -13,12 +13,15 @@ LONGEST_TEXT: Final = 256
 MOST_HEADERS: Final = 20
 MOST_FAILURES: Final = 1_000_000
 LONGEST_TIMEOUT: Final = 60.0
+ADDRESS: Final = "{address}"
+"""What stands for the private address of a member in its URL."""
 METHODS: Final = ("GET", "HEAD")
 
 _RANGE = re.compile(r"([1-5][0-9][0-9])(?:-([1-5][0-9][0-9]))?")
 _SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%")
 # RFC 9110, 5.1: a field name is a token.
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PLACE = re.compile(r"(?:header:)?[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SENT = frozenset({"connection", "content-length", "transfer-encoding"})
 _SECRET = re.compile(r"authorization|cookie|token|secret|password|api-?key", re.IGNORECASE)
 
@@ -38,6 +41,18 @@ def check_url(value: str) -> str:
         raise ValueError("contains a user name, which logs would show: request a path without one")
     if parts.fragment or not _has_port(parts):
         raise ValueError(f"{shown(value)} has a fragment or an impossible port: {allowed}")
+    return value
+
+
+def check_member_url(value: str) -> str:
+    """Check the URL of a member: one in which `{address}` stands for its private address."""
+    if value:
+        if ADDRESS not in value:
+            raise ValueError(
+                f"{shown(value)} does not contain {ADDRESS}, the private address of a member: "
+                f"write a URL such as http://{ADDRESS}:8080/health"
+            )
+        check_url(value.replace(ADDRESS, "192.0.2.1"))
     return value
 
 
@@ -115,4 +130,14 @@ def check_method(value: str) -> str:
     """Check the method: one that changes nothing."""
     if value not in METHODS:
         raise ValueError(f"{shown(value)} is not allowed: write {' or '.join(METHODS)}")
+    return value
+
+
+def check_version_in(value: str) -> str:
+    """Check where an answer names its version: a field of a JSON object, or `header:NAME`."""
+    if not value:
+        return value
+    allowed = 'write a field of a JSON answer such as "version", or "header:X-Version"'
+    require_harmless(value, LONGEST_TEXT, allowed)
+    require_match(_PLACE, value, allowed)
     return value

@@ -13,6 +13,7 @@ from pipeline.core.state.environment import ReleaseRecord
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.status import Status
 from pipeline.ui import icons
+from pipeline.ui.freezing.freezes import format_freezes, freezes_document
 from pipeline.ui.results import image_document
 from pipeline.ui.status import health
 from pipeline.ui.text import age, one_line, table
@@ -21,13 +22,18 @@ _TITLES = ("ENVIRONMENT", "SERVING", "VERSION", "IMAGE AGE", "NEWER", "IN FLIGHT
 
 
 def overview_text(found: Sequence[Overview], now: datetime) -> str:
-    """Return the environments as a table, then the errors, and the command with the details."""
+    """Return the environments as a table, the errors, the freezes and the command for details."""
     if not found:
         return f"no environments: pipeline.toml has no [environments.NAME]\nnext: {commands.docs()}"
     lines = table([_TITLES, *(_row(each, now) for each in found)])
-    errors = [f"{each.environment}: {one_line(each.error)}" for each in found if each.error]
+    notes = [f"{each.environment}: {one_line(each.error)}" for each in found if each.error]
+    notes += [
+        f"{each.environment}: {format_freezes(each.status.frozen, now)}"
+        for each in found
+        if each.status and each.status.frozen.active
+    ]
     last = ["", f"details: {commands.status(found[0].environment)}"]
-    return "\n".join([*lines, *([""] if errors else []), *errors, *last])
+    return "\n".join([*lines, *([""] if notes else []), *notes, *last])
 
 
 def overview_document(found: Sequence[Overview], now: datetime) -> dict[str, Any]:
@@ -49,6 +55,7 @@ def _document(each: Overview, now: datetime) -> dict[str, Any]:
         "newer_image": image_document(each.newer) if each.newer else None,
         "newer_source": each.source or None,
         "in_flight": {"kind": str(flight.kind), "phase": flight.phase} if flight else None,
+        "freeze": freezes_document(status.frozen) if status else None,
         "health": health(status)[1] if status and record else None,
         "healthy": health(status)[0] == icons.DONE if status and record else None,
         "error": each.error or None,

@@ -1,7 +1,8 @@
-"""Hooks on this machine: their variables, their output, and what a signal means."""
+"""Hooks and policies on this machine: their variables, their output, and what a signal means."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import pytest
 from pipeline.adapters.ci.command_hooks import CommandHooks
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.hooks.hook import Hook, HookResult, Point
+from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.masking import Masker
 
 
@@ -77,3 +79,25 @@ def test_a_hook_that_cannot_be_started_is_a_failure(hooks: CommandHooks) -> None
     hook = Hook(at=Point.AFTER, command=("./absent",), timeout=1.0)
     done = hooks.run(hook, {}, tuple)
     assert done == HookResult(code=127, failure="cannot be started: No such file or directory")
+
+
+# --- policies -------------------------------------------------------------------------------------
+
+
+def decide(hooks: CommandHooks, code: str, plan: bytes) -> HookResult:
+    policy = PolicyProgram(command=(sys.executable, "-c", code), timeout=20.0)
+    return hooks.decide(policy, {"KIND": "promote"}, plan)
+
+
+def test_a_policy_reads_the_plan_and_refuses_with_its_last_lines(hooks: CommandHooks) -> None:
+    code = (
+        "import json, os, sys\nplan = json.load(sys.stdin)\n"
+        "sys.exit(f\"{plan['release']} {len(plan['text'])} {os.environ['KIND']} {plan['secret']}\")"
+    )
+    plan = json.dumps({"release": "r000002", "text": "x" * 200_000, "secret": "hunter2-swordfish"})
+    done = decide(hooks, code, plan.encode())
+    assert done.failure == "exit code 1\n| r000002 200000 promote ***"
+
+
+def test_a_policy_that_reads_nothing_of_a_long_plan_is_heard(hooks: CommandHooks) -> None:
+    assert decide(hooks, "", b"x" * 1_000_000) == HookResult(code=0)

@@ -1,0 +1,1 @@
+"""Define the keys that limit when, and with whose consent, a deployment may begin."""

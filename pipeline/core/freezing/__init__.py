@@ -1,0 +1,1 @@
+"""Freezes: times in which no release is put into service."""

@@ -1,0 +1,1 @@
+"""Render the freezes of an environment."""
