@@ -229,7 +229,8 @@ class Deployer:
         """Keep evidence of the failure, then undo everything up to the phase that failed."""
         outcome = _outcome(Result.ROLLED_BACK, failed, failure)
         if not failure.interrupted:
-            outcome = replace(outcome, evidence=self._evidence.keep(self.deployment.green))
+            kept = self._evidence.keep(self.deployment.green)
+            outcome = replace(outcome, evidence=kept.where, last_lines=kept.lines)
         self._failed, self._over = outcome, ()
         phases = self._way_back(failed.want)
         names = tuple(phase.name for phase in phases)

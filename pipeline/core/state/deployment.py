@@ -164,6 +164,7 @@ class PhaseRun:
 class Outcome:
     """The outcome of a deployment: `phase` and `reason` name the failure, if there was one.
 
+    `last_lines` are those of an unhealthy member, after whose they are.
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
     why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
     of the error that `reason` or, if there is one, `rollback_error` describes. `hook_errors` are
@@ -176,6 +177,7 @@ class Outcome:
     interrupted: bool = False
     rollback_error: str = ""
     evidence: str = ""
+    last_lines: tuple[str, ...] = ()
     remedy: str = ""
     hook_errors: tuple[str, ...] = ()
 
