@@ -6,8 +6,9 @@ Adapters that more than one command needs are built here, the others in the comm
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from pipeline.adapters.terraform.root_module import shipped_module
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.ci import require_lasting_state
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.events import Report
+from pipeline.core.events import Event, Message, Report
 from pipeline.core.masking import SHORTEST, Masker, texts
 from pipeline.core.terraform.program import ProgramChoice
 from pipeline.core.terraform.root_module import FILE_INPUTS, Bucket, Root
@@ -42,14 +43,41 @@ class Options:
     rebuilds: str = ""
 
 
+class Listeners:
+    """Hands each event to the progress display, then to those that record or tell it."""
+
+    def __init__(self, *first: Report) -> None:
+        self._all = list(first)
+
+    def report(self, event: Event) -> None:
+        """Hand an event to each listener."""
+        for each in tuple(self._all):
+            each(event)
+
+    @contextmanager
+    def also(self, listener: Report) -> Iterator[None]:
+        """Hand events to one more listener inside the block."""
+        self._all.append(listener)
+        try:
+            yield
+        finally:
+            self._all.remove(listener)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """The configuration, environment variables, signals and progress output of one run."""
+    """The configuration, environment variables, signals and progress output of one run.
+
+    `report` hands events to `listeners`. `at_end` is called once the command has released its
+    lease; what fails there is only reported.
+    """
 
     settings: config.Settings
     environ: Mapping[str, str]
     interrupts: Interrupts
     report: Report
+    listeners: Listeners = field(default_factory=Listeners)
+    at_end: list[Callable[[], None]] = field(default_factory=list)
 
     @classmethod
     def start(cls, options: Options, report: Report) -> Application:
@@ -57,9 +85,22 @@ class Application:
         interrupts = Interrupts()
         interrupts.install()
         settings = config.load(Path(options.config) if options.config else config.find(Path.cwd()))
+        listeners = Listeners(report)
         return cls(
-            settings=settings, environ=dict(os.environ), interrupts=interrupts, report=report
+            settings=settings,
+            environ=dict(os.environ),
+            interrupts=interrupts,
+            report=listeners.report,
+            listeners=listeners,
         )
+
+    def finish(self) -> None:
+        """Do what waits for the end of the command; nothing of it changes the exit code."""
+        while self.at_end:
+            try:
+                self.at_end.pop(0)()
+            except Exception as error:  # noqa: BLE001 - the deployment is over
+                self.report(Message(text=f"{type(error).__name__}: {error}"))
 
     def store(self, clients: Clients, environment: str = "") -> Store:
         """Return the store; its bucket must belong to the configured account, if there is one."""
@@ -198,6 +239,11 @@ class Application:
         """The folder for the files of this machine: logs, root modules, a local store."""
         url = self.settings.state.url
         return self.settings.root / (".ami-pipeline" if url.startswith("s3://") else url)
+
+    @property
+    def reports(self) -> Path:
+        """The folder of the HTML reports of this machine's deployments."""
+        return self.state / "reports"
 
     @property
     def logs(self) -> Path:

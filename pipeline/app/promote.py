@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
-from pipeline.app.environment.freezes import FreezeGate
+from pipeline.app.bake import known_images
+from pipeline.app.environment.changes import Comparison
+from pipeline.app.environment.freezes import gate_of
 from pipeline.app.environment.image_choice import choose
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
@@ -34,7 +36,7 @@ from pipeline.core.deploy.sizes.limits import limits_of
 from pipeline.core.deploy.ways_back import drill
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Message
-from pipeline.core.freezing.freeze import NOT_FROZEN
+from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
 from pipeline.core.preflight.additions import addition_findings
@@ -45,7 +47,7 @@ from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
 from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
-from pipeline.core.state.inputs import InputChange, input_changes
+from pipeline.core.state.release import Size
 from pipeline.core.state.strategy import Step
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.terraform.program import TERRAFORM, change_of, replace_provider
@@ -74,7 +76,8 @@ def promote(
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
-        image = choose(session.reader, request)
+        known = known_images(app, session.reader.clients)
+        image = choose(session.reader, request, known)
     if not request.redeploy and (
         unchanged := serves_already(session.reader, session.document, image)
     ):
@@ -86,21 +89,7 @@ def promote(
             unchanged := serves_already(session.reader, leased.document(), image)
         ):
             return unchanged  # The interrupted deployment that was just finished promoted it.
-        return Promotion(leased=leased, request=request, image=image).run(confirm)
-
-
-def gate_of(request: PromoteRequest, kind: Kind) -> FreezeGate | None:
-    """Return what a freeze means for a deployment; a way back ignores it."""
-    if kind in _TO_EARLIER:
-        return None
-    again = commands.promote(request.environment, request.image)
-    if kind is Kind.REBUILD:
-        again = commands.rebuild(request.environment)
-    return FreezeGate(
-        again=commands.despite_freeze(again),
-        overrides=request.override_freeze,
-        plan_only=request.plan_only,
-    )
+        return Promotion(leased=leased, request=request, image=image, known=known).run(confirm)
 
 
 def _require_keepable(app: Application, request: PromoteRequest) -> None:
@@ -169,13 +158,15 @@ class Prepared:
 class Promotion:
     """One promotion under the lease, from its preflight to its end.
 
-    `quick` says why it does not soak and observe, empty if it does. `proves` is the earlier
-    release whose rollback it only tries, in a drill.
+    `known` are the images of the app, as far as they were read. `quick` says why it does not soak
+    and observe, empty if it does. `proves` is the earlier release whose rollback it only tries, in
+    a drill.
     """
 
     leased: LeasedEnvironment
     request: PromoteRequest
     image: Image
+    known: Sequence[Image] = ()
     kind: Kind = Kind.PROMOTE
     quick: str = ""
     proves: str = ""
@@ -202,7 +193,9 @@ class Promotion:
         """Check and plan without changing anything."""
         if self.kind is not Kind.ROLLBACK:
             require_known_ends(self._reader, self.image.id)
-        deployment = self._deployment(document)
+        gate = gate_of(self.request, self.kind)
+        frozen = gate.require(self._reader) if gate else NOT_FROZEN
+        deployment = self._deployment(document, frozen)
         survey = Survey(reader=self._reader, request=self.request, image=self.image, kind=self.kind)
         facts, proposal = survey.facts(document, deployment.green)
         gone = is_lost(facts, proposal) and not self._reader.serving_group_exists(document)
@@ -218,13 +211,16 @@ class Promotion:
         deployment = replace(deployment, detach=leaving(facts, proposal), muted=muted)
         reconciler = self._reconciler(deployment, facts, proposal)
         blue = serving_group(reconciler, document, facts)
-        green = self._new_release(document, deployment, facts, blue, lost)
+        whole = self._size(document, blue, lost)
+        green = self._new_release(document, deployment, facts, blue, whole)
         before = limits_of(blue) if blue else None
-        deployment = replace(deployment, minimum=green.minimum, before=before)
+        brings = Comparison(reader=self._reader, known=self.known, policy=reconciler.policy)
+        changes = brings.of_promotion(document, deployment, self.image, green, whole, blue)
+        deployment = replace(deployment, minimum=green.minimum, before=before, changes=changes)
         if facts.probe_failure:
             deployment = replace(deployment, probe=ProbeTotals(ignored=True))
         plan = self._plan(reconciler, document, green)
-        reconciler.prepared, gate = plan, gate_of(self.request, self.kind)
+        reconciler.prepared = plan
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))
         found = (*found, *self._reported(self._change_of_program(document)))
         how = replace(reconciler.manner, steps=self._steps)
@@ -232,23 +228,19 @@ class Promotion:
         if self.kind not in _TO_EARLIER:  # which never wait for a person
             pauses = pauses_of(phases, reconciler.policy, self.request)
             deployment = replace(deployment, pause_before=pauses)
-        frozen = gate.require(self._reader) if gate else NOT_FROZEN
-        if gate and gate.overrides:
-            deployment = replace(deployment, override=frozen.describe())
         preview = PlanPreview(
             deployment=deployment,
             phases=phases,
             policy=reconciler.policy,
             findings=found,
             plan=plan,
-            inputs=self._changed(document, green),
             quick=self.quick,
             frozen=frozen,
             policies=policies_of(self._reader.app, deployment),
         )
         return Prepared(reconciler=reconciler, preview=preview, green=green)
 
-    def _deployment(self, document: Environment) -> Deployment:
+    def _deployment(self, document: Environment, frozen: FreezeState) -> Deployment:
         green, why = f"r{document.next:06}", self.request.why
         return replace(
             self.leased.new_deployment(self.kind, green=green, blue=document.serving, why=why),
@@ -256,6 +248,7 @@ class Promotion:
             version=self.image.version,
             keep_failed=self.request.keep_failed,
             proves=self.proves,
+            override=frozen.describe() if self.request.override_freeze else "",
         )
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
@@ -269,21 +262,27 @@ class Promotion:
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
         return reconciler
 
+    def _size(
+        self, document: Environment, blue: ObservedGroup | None, lost: ReleaseRecord | None
+    ) -> Size:
+        """Return the size of the whole new group; a canary by members launches a part of it."""
+        changed = {each.name for each in self._reader.changed_inputs(document)}
+        return size_beside(size_instead(self._settings.size, lost), blue, changed)
+
     def _new_release(
         self,
         document: Environment,
         deployment: Deployment,
         facts: Facts,
         blue: ObservedGroup | None,
-        lost: ReleaseRecord | None,
+        whole: Size,
     ) -> ReleaseRecord:
-        size = size_instead(self._settings.size, lost)
         changed = {each.name for each in self._reader.changed_inputs(document)}
         return new_release(
             document,
             self.image,
-            first_size(size_beside(size, blue, changed), self._first_part, blue),
-            minimum=minimum_after(size, blue, changed),
+            first_size(whole, self._first_part, blue),
+            minimum=minimum_after(self._settings.size, blue, changed),
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
             inputs=self._reader.inputs(),
@@ -298,10 +297,6 @@ class Promotion:
     def _steps(self) -> tuple[Step, ...]:
         """The steps of a canary; a rollback has none, because its image has served before."""
         return () if self.kind in _TO_EARLIER else self._reader.policy.steps
-
-    def _changed(self, document: Environment, green: ReleaseRecord) -> tuple[InputChange, ...]:
-        blue = document.releases.get(document.serving)
-        return input_changes(blue.inputs if blue else None, green.inputs)
 
     def _checked(self, facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         """Report and return what preflight found; raises RefusedError if a finding is blocking."""

@@ -9,11 +9,11 @@ from pipeline.adapters.identity import has_exited
 from pipeline.app.application import Application
 from pipeline.app.environment.freezes import read_freezes
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.errors import PipelineError
 from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, rollback_option
 from pipeline.core.state.status import Status, is_running, missing_releases

@@ -138,7 +138,10 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
         with progress(sys.stderr, live=context.live, environ=os.environ) as report:
             app = Application.start(Options(config=context.config), report)
             with app.interrupts.held():
-                yield app
+                try:
+                    yield app
+                finally:
+                    app.finish()
                 app.interrupts.answer()
     except KeyboardInterrupt:
         what = "interrupted by a signal; nothing was changed"

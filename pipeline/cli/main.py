@@ -40,6 +40,7 @@ _COMMANDS = {
     "rebuild": "Bake and promote if an input changed (nightly).",
     "status": "Show the serving release and the deployment in flight.",
     "history": "List the deployments of an environment.",
+    "report": "Show one deployment in detail; write it as HTML.",
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
@@ -61,7 +62,7 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
-    **dict.fromkeys(("history",), "reports"),
+    **dict.fromkeys(("history", "report"), "reports"),
     **dict.fromkeys(("freeze", "unfreeze", "lock"), "operations"),
 }
 """The packages of the commands whose modules are in one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.config.model import Settings
 from pipeline.config.terraform import EnvironmentTerraformSettings
-from pipeline.core.state.inputs import INSTANCE_TYPE, Inputs, module_inputs
+from pipeline.core.changes.inputs import INSTANCE_TYPE, Inputs, module_inputs
 
 
 def with_inputs(settings: Settings, environment: str, inputs: Inputs) -> Settings:

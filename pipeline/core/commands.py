@@ -59,6 +59,11 @@ def history(environment: str) -> str:
     return of_environment("history", environment)
 
 
+def report(deployment: str = "") -> str:
+    """Return the command that shows a deployment in detail, by default the newest one."""
+    return ami_pipeline("report", *([deployment] if deployment else []))
+
+
 def recover(environment: str) -> str:
     """Return the command that finishes or undoes an interrupted deployment."""
     return of_environment("recover", environment)

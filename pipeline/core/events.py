@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.core.health.observation import Observation
-from pipeline.core.probe.tally import ProbeTotals
+from pipeline.core.probe.tally import Answers, ProbeTotals
 from pipeline.core.state.deployment import Deployment, PhaseRun
 
 
@@ -74,9 +74,10 @@ class Watched:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProbeCounted:
-    """The probe's requests so far."""
+    """The probe's requests so far, and the answers of this run by version and status."""
 
     totals: ProbeTotals
+    answers: tuple[Answers, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
+from pipeline.core.health.target_health import is_draining, is_starting
 from pipeline.ui import icons
 from pipeline.ui.text import one_line
 
@@ -17,8 +18,6 @@ RELEASE, VERSION, IMAGE = (f"ami-pipeline:{name}" for name in ("release", "versi
 """Tags of a group, set by the module terraform/release."""
 
 _HEALTHY = frozenset({"healthy", "InService"})
-_STOPPING = frozenset({"draining", "unhealthy.draining"})
-_STARTING = frozenset({"initial", "unavailable", "Unknown"})
 _ORDER = (
     icons.FAILED,
     icons.UNKNOWN,
@@ -27,9 +26,6 @@ _ORDER = (
     icons.DONE,
     icons.DETACHED,
 )
-# Texts of a classic load balancer for normal transitions (ELB API, InstanceState).
-_NOT_YET = ("registration is still in progress", "has not passed the configured HealthyThreshold")
-_DEREGISTERING = "deregistration currently in progress"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,12 +118,11 @@ def _in_balancers(
 
 def icon_of(target: Target) -> str:
     """Return the icon of a target's state."""
-    draining = _DEREGISTERING in target.description
-    if draining or target.state in _STOPPING:
+    if is_draining(target):
         return icons.STOPPING
     if target.state in _HEALTHY:
         return icons.DONE
-    if target.state in _STARTING or any(words in target.description for words in _NOT_YET):
+    if is_starting(target):
         return icons.STARTING
     return icons.FAILED
 

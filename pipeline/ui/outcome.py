@@ -11,6 +11,7 @@ from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Result
 from pipeline.core.state.report import serves, took
 from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
+from pipeline.ui.changes import changes_document, summary_text
 from pipeline.ui.text import one_line, wrapped
 
 LONGEST = 1000
@@ -24,6 +25,7 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
         ("request", deployment_text.format_request(deployment)),
         ("why", one_line(deployment.why)),
         ("override", one_line(deployment.override)),
+        ("changes", summary_text(deployment.changes)),
         ("paused", deployment_text.format_pause(deployment)),
         ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),
@@ -108,6 +110,7 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "previous": deployment.blue,
         "ami_id": deployment.image,
         "version": deployment.version,
+        "changes": changes_document(deployment.changes),
         "began": deployment.began,
         "ended": deployment.ended or None,
         "seconds": took(deployment),
@@ -196,6 +199,7 @@ def step_summary(deployment: Deployment) -> str:
         ("request", deployment_text.format_request(deployment)),
         ("why", one_line(deployment.why)),
         ("override", one_line(deployment.override)),
+        ("changes", summary_text(deployment.changes)),
         ("paused", deployment_text.format_pause(deployment)),
         ("pauses", deployment_text.format_ended_pauses(deployment)),
         *_failure(deployment),

@@ -5,10 +5,7 @@ The text comes from the phase table that the deployer performs (`core/deploy/pha
 
 from __future__ import annotations
 
-import difflib
-import json
 import shlex
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +17,10 @@ from pipeline.core.hooks.points import points_of
 from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.pausing.pause import Approval
 from pipeline.core.state.deployment import Kind
-from pipeline.core.state.inputs import InputChange, is_digest
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
+from pipeline.ui.changes import changes_document, changes_text, inputs_document
 from pipeline.ui.freezing.freezes import format_freezes, freezes_document
 from pipeline.ui.text import one_line, table, wrapped
 
@@ -41,7 +38,7 @@ def plan_text(preview: PlanPreview, width: int = 100) -> str:
             "",
             *_workers(preview, width),
             *_policy(preview, width),
-            *_inputs(preview.inputs, width),
+            *changes_text(preview.deployment.changes, width),
             *_findings(preview, width),
             *_changes(preview.plan),
             "nothing was changed",
@@ -195,29 +192,6 @@ def _analysis(preview: PlanPreview) -> str:
     return one_line(f"in {', '.join(names)}: {analysis.describe()}") if names else ""
 
 
-def _inputs(changes: Sequence[InputChange], width: int) -> list[str]:
-    """Return each input that differs, before and after; a text of several lines as a diff."""
-    rows = [line for each in changes for line in _input(each, width)]
-    return [f"{'' if number else 'inputs':<11}{line}" for number, line in enumerate(rows)]
-
-
-def _input(change: InputChange, width: int) -> list[str]:
-    name, before, after = one_line(change.name), change.before, change.after
-    if is_digest(change.name):
-        return [f"{name}: changed"]
-    if any(isinstance(each, str) and "\n" in each for each in (before, after)):
-        old, new = (str(each or "").splitlines() for each in (before, after))
-        lines = list(difflib.unified_diff(old, new, lineterm="", n=1))[2:]
-        return [f"{name}:", *(f"  {line[:1]}{one_line(line[1:])}" for line in lines)]
-    return [wrapped(f"{name}: {_value(before)} -> {_value(after)}", width, 11)]
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "not set"
-    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-
-
 def _findings(preview: PlanPreview, width: int) -> list[str]:
     """Return the findings; a rollback to a warm group skips preflight and Terraform."""
     findings = preview.findings
@@ -269,7 +243,8 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
             for phase in preview.phases
         ],
         "hooks": [_hook_document(hook) for hook in due_hooks(preview)],
-        "inputs": inputs_document(preview.inputs),
+        "inputs": inputs_document(deployment.changes.inputs.changed if deployment.changes else ()),
+        "changes": changes_document(deployment.changes),
         "detach": [each.name for each in deployment.detach],
         "quick": preview.quick or None,
         "probe": preview.policy.probe.url if preview.policy.probe else None,
@@ -283,11 +258,6 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
         ],
         "terraform": None if plan is None else _plan_document(plan),
     }
-
-
-def inputs_document(changes: Sequence[InputChange]) -> list[dict[str, Any]]:
-    """Return the inputs that differ, for a program."""
-    return [{"name": each.name, "before": each.before, "after": each.after} for each in changes]
 
 
 def _plan_document(plan: Plan) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from pipeline.core.state.environment import DrillRecord, Lease, ReleaseRecord
 from pipeline.core.state.next_step import next_step
 from pipeline.core.state.rollback import RollbackOption, proves
 from pipeline.core.state.status import Status
+from pipeline.ui.changes import inputs_document
 from pipeline.ui.deployment_text import adopted_document
 from pipeline.ui.freezing.freezes import freezes_document
 from pipeline.ui.outcome import deployment_document
-from pipeline.ui.plan import inputs_document
 from pipeline.ui.status import health
 from pipeline.ui.status_tree import role
 

@@ -25,9 +25,7 @@ def one_line(text: str, width: int = 0) -> str:
     text = _ESCAPES.sub("", text.replace("\t", " "))
     lines = re.split(r"[\r\n]+", text.strip())
     text = " ".join("".join(c for c in line if not _hidden(c)).strip() for line in lines)
-    text = _COMMANDS.sub("# #", text.strip())
-    if text.startswith("::"):
-        text = ": " + text[1:]
+    text = _harmless(_COMMANDS.sub("# #", text.strip()))
     return text if not width or len(text) <= width else text[: width - 3] + "..."
 
 
@@ -51,7 +49,7 @@ def wrapped(text: str, width: int, indent: int) -> str:
     """Return the text wrapped at spaces to fit a column that starts at `indent`.
 
     A long word, such as a path, is not broken, nor is a command, so that it can be pasted. A
-    number stays with its unit.
+    number stays with its unit. No line begins with `::`, which a CI runner would execute.
     """
     text = _DURATION.sub("\N{NO-BREAK SPACE}", text)
     text = _COMMAND.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
@@ -61,7 +59,12 @@ def wrapped(text: str, width: int, indent: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    lines = [_harmless(line) for line in lines]
     return f"\n{' ' * indent}".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _harmless(line: str) -> str:
+    return ": " + line[1:] if line.startswith("::") else line
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:

@@ -18,6 +18,7 @@ from pipeline.app.promote import promote
 from pipeline.app.rebuild import rebuild
 from pipeline.app.recover import recover
 from pipeline.app.rollback import roll_back
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.events import Message
 from pipeline.core.freezing.windows import Window
@@ -26,7 +27,6 @@ from pipeline.core.masking import Masker
 from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.rollback import ImageStates
 from tests.app.memory_store import MemoryStore
 from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
@@ -99,6 +99,7 @@ class FakeEnvironment:
         monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
         monkeypatch.setattr(leased, "build_reconciler", lambda *_: a_reconciler(self.fake))
+        monkeypatch.setattr(leased, "recorded", lambda *_: nullcontext())
         monkeypatch.setattr(bake, "quarantine", self.quarantine)
 
     @property

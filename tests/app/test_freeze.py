@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
 from typing import Any
@@ -9,9 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.store.records.freezes import Freezes
-from pipeline.app.environment.freezes import FreezeGate
+from pipeline.app.environment.freezes import FreezeGate, gate_of
 from pipeline.app.operations import freeze as operations
-from pipeline.app.promote import gate_of
 from pipeline.app.resume import resume
 from pipeline.core.deploy.plan import PromoteRequest
 from pipeline.core.errors import ConfigurationError, RefusedError
@@ -23,7 +23,10 @@ from tests.app.session_fakes import COMMANDS, FakeEnvironment
 WEEKEND = Window(
     start=check_wall_time("Fri 10:00"), end=check_wall_time("Mon 08:00"), zone=UTC, why="weekend"
 )
-REFUSED = {**COMMANDS, "resume": lambda app: resume(app, "staging")}
+REFUSED: dict[str, Callable[[Any], object]] = {
+    **COMMANDS,
+    "resume": lambda app: resume(app, "staging"),
+}
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.rehearse: [commands.rehearse()],
     commands.status: [commands.status("staging")],
     commands.history: [commands.history("staging")],
+    commands.report: [commands.report(), commands.report("20261121T154224Z-4f2a")],
     commands.recover: [commands.recover("staging")],
     commands.resume: [commands.resume("staging")],
     commands.freeze: [commands.freeze("staging", "Mon 08:00", "a sale")],

@@ -236,6 +236,7 @@ def test_the_document_contains_every_fact() -> None:
         "previous": "r000124",
         "ami_id": image(125),
         "version": "1.5.0",
+        "changes": None,
         "began": "2026-01-04T03:07:00+00:00",
         "ended": "2026-01-04T03:10:31.5+00:00",
         "seconds": 211.5,

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.core.changes.inputs import InputChange
+from pipeline.core.changes.model import Changes, InputChanges
 from pipeline.core.deploy.phase import Fleet, Manner
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import PlanPreview
@@ -10,7 +12,6 @@ from pipeline.core.health.observation import Balancer
 from pipeline.core.hooks.hook import Hook, Point, Runs
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Delays, Kind, Policy
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.strategy import Step
 from pipeline.core.terraform.plan_guard import Change, Plan
 from pipeline.ui.plan import due_hooks, once_note, plan_document, plan_text
@@ -164,12 +165,17 @@ preflight  1 finding
 """
 
 
+def with_inputs(*inputs: InputChange) -> PlanPreview:
+    changes = Changes(inputs=InputChanges(changed=inputs))
+    return replace(PREVIEW, deployment=replace(PREVIEW.deployment, changes=changes))
+
+
 def test_each_input_is_shown_before_and_after() -> None:
-    assert SHOWN in plan_text(replace(PREVIEW, inputs=INPUTS))
+    assert SHOWN in plan_text(with_inputs(*INPUTS))
 
 
 def test_a_program_reads_each_input_before_and_after() -> None:
-    document = plan_document(replace(PREVIEW, inputs=INPUTS))
+    document = plan_document(with_inputs(*INPUTS))
     assert document["inputs"][0] == {
         "name": "instance_type",
         "before": "t3.small",
@@ -180,7 +186,7 @@ def test_a_program_reads_each_input_before_and_after() -> None:
 
 def test_an_input_with_control_characters_is_harmless() -> None:
     hostile = InputChange(name="terraform.inputs.key_name", before="a\x1b[2J", after="b\n\x1b]0;x")
-    assert "\x1b" not in plan_text(replace(PREVIEW, inputs=(hostile,)))
+    assert "\x1b" not in plan_text(with_inputs(hostile))
 
 
 WORKERS = """\

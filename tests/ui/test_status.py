@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.health.observation import Balancer, ObservedGroup, Target
 from pipeline.core.health.pairs import Pair
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.environment import NEXT
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.next_step import next_step
 from pipeline.core.state.rollback import ImageStates, rollback_option
 from pipeline.core.state.status import Status, is_running

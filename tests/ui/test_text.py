@@ -78,3 +78,8 @@ def test_a_command_is_not_broken() -> None:
 @pytest.mark.parametrize("duration", ["1m 30s", "900 s"])
 def test_a_duration_is_not_broken(duration: str) -> None:
     assert wrapped("word " * 4 + f"in {duration}", 27, 0) == f"word word word word in\n{duration}"
+
+
+def test_no_line_of_a_wrapped_text_is_a_command_to_a_ci_runner() -> None:
+    """GitHub's runner trims a line before it recognizes a command (actions/runner)."""
+    assert wrapped("a longer reason ::error::b", 20, 2) == "a longer reason\n  : :error::b"

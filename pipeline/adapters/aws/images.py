@@ -17,6 +17,7 @@ from pipeline.adapters.aws.ec2 import as_filters, read_tags, read_time
 from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core import commands
 from pipeline.core.bake.model import BuildResources, ObservedImage, Removal, Source
+from pipeline.core.changes.model import ComparedImage
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import BAKE_TAG, STATUS_TAG, ImageStatus
 from pipeline.core.preflight.facts import ImageFacts
@@ -260,6 +261,24 @@ def read_image_facts(ec2: Any, image_id: str) -> ImageFacts | None:
         deprecated=_has_passed(image.get("DeprecationTime", "")),
         reason=_reason(image),
     )
+
+
+def read_compared(clients: Clients, region: str, ids: Sequence[str]) -> dict[str, ComparedImage]:
+    """Return the images with these ids that this account can see, such as source images, by id.
+
+    Raises RefusedError if EC2 does not answer.
+    """
+    if not ids:
+        return {}
+    options = {"IncludeDeprecated": True, "IncludeDisabled": True}
+    with translate_errors("reading source images", region):
+        found = _describe(clients.ec2(region), {"image-id": ids}, **options)
+    return {
+        each["ImageId"]: ComparedImage(
+            id=each["ImageId"], name=each.get("Name", ""), created=each.get("CreationDate", "")
+        )
+        for each in found
+    }
 
 
 def _describe(ec2: Any, filters: Filters, **options: Any) -> list[ImageTypeDef]:

@@ -134,7 +134,8 @@ class Client:
             body = response.read(LONGEST_BODY)
             if response.length and len(body) < LONGEST_BODY:
                 raise NoAnswerError(INCOMPLETE)
-        return Answer(status=response.status, body=body)
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(status=response.status, body=body, headers=headers)
 
 
 def _left(deadline: float) -> float:

@@ -18,7 +18,13 @@ from queue import SimpleQueue
 
 from pipeline.adapters.probe.client import Client, NoAnswerError
 from pipeline.core.masking import Masker
-from pipeline.core.probe.expectation import Result, excerpt_of, failure_of
+from pipeline.core.probe.expectation import (
+    Answer,
+    Result,
+    excerpt_of,
+    failure_of,
+    version_of,
+)
 from pipeline.core.probe.settings import Probe
 
 MOST_IN_FLIGHT = 500
@@ -134,10 +140,10 @@ class Sender:
 
     def _result(self, url: str, phase: str) -> Result:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        sent, body = time.monotonic(), b""
+        sent, answer = time.monotonic(), Answer(status=0)
         try:
             answer = self._clients[url].ask()
-            body, failure = answer.body, failure_of(self._probe, answer)
+            failure = failure_of(self._probe, answer)
         except NoAnswerError as error:
             failure = str(error)
         text = self._masker.text
@@ -147,7 +153,9 @@ class Sender:
             at=at,
             seconds=time.monotonic() - sent,
             failure=text(failure),
-            excerpt=text(excerpt_of(body)) if failure else "",
+            excerpt=text(excerpt_of(answer.body)) if failure else "",
+            status=answer.status,
+            version=text(version_of(self._probe, answer)),
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.app.bake import known_images
+from collections.abc import Sequence
+
 from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core import commands
@@ -14,10 +15,12 @@ from pipeline.core.events import Message
 from pipeline.core.image import Image
 
 
-def choose(reader: EnvironmentReader, request: PromoteRequest) -> Image:
-    """Return the requested image: one by id or version, another environment's, or the newest."""
+def choose(reader: EnvironmentReader, request: PromoteRequest, images: Sequence[Image]) -> Image:
+    """Return the requested image: one by id or version, another environment's, or the newest.
+
+    `images` are those of the app, newest first.
+    """
     settings = reader.app.settings
-    images = known_images(reader.app, reader.clients)
     supported = supported_architectures(reader, images)
     ami_id = request.image
     if is_version(ami_id):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.adapters.terraform.root_module import module_digest
 from pipeline.app.application import Application
-from pipeline.core.state.inputs import (
+from pipeline.core.changes.inputs import (
     CONTENT,
     INSTANCE_TYPE,
     MODULE,

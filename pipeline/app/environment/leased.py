@@ -16,6 +16,7 @@ from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.records.deployments import new_deployment_id
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.reconciler import build_reconciler, build_resources
+from pipeline.app.environment.recording import recorded
 from pipeline.app.environment.signals import signals_of
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phase import Phase
@@ -120,7 +121,8 @@ class LeasedEnvironment:
             ),
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
-        return deployer.run(phases, success, undone=undone, check=check)
+        with recorded(self.reader, deployment):
+            return deployer.run(phases, success, undone=undone, check=check)
 
 
 def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:

@@ -22,6 +22,7 @@ from pipeline.adapters.store.records.environments import Environments
 from pipeline.app.application import Application
 from pipeline.config.release_inputs import with_inputs
 from pipeline.core import commands
+from pipeline.core.changes.inputs import InputChange, Inputs, input_changes
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
@@ -33,7 +34,6 @@ from pipeline.core.image import STATUS_TAG, ImageStatus
 from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Policy
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange, Inputs, input_changes
 from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.rollback import ImageStates
 

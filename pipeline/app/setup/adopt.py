@@ -29,9 +29,9 @@ from pipeline.core.adoption.record import (
     require_undoable,
 )
 from pipeline.core.adoption.toml_text import environment_toml
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

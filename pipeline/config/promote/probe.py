@@ -42,6 +42,7 @@ _MaxFailures = Annotated[
 _Contains = Annotated[str, AfterValidator(probe_values.check_contains)]
 _Timeout = Annotated[Duration, AfterValidator(_in_time)]
 _Method = Annotated[str, AfterValidator(probe_values.check_method)]
+_VersionIn = Annotated[str, AfterValidator(probe_values.check_version_in)]
 _Headers = Annotated[
     Mapping[
         Annotated[str, AfterValidator(probe_values.check_header_name)],
@@ -66,6 +67,9 @@ class EnvironmentProbeSettings(Table):
     headers: _Headers | None = Field(default=None, description="Replace promote.probe.headers.")
     verify_tls: bool | None = Field(default=None, description="Override promote.probe.verify_tls.")
     test_url: _Url | None = Field(default=None, description="Override promote.probe.test_url.")
+    version_in: _VersionIn | None = Field(
+        default=None, description="Override promote.probe.version_in."
+    )
 
 
 class ProbeSettings(Table):
@@ -100,6 +104,10 @@ class ProbeSettings(Table):
         default="",
         description="The URL that a pair's test listener answers, requested before traffic moves.",
     )
+    version_in: _VersionIn = Field(
+        default="version",
+        description="Where an answer names its version: a JSON field, or header:NAME.",
+    )
 
     def with_overrides(self, over: EnvironmentProbeSettings) -> "ProbeSettings":
         """Return these settings with the overrides of an environment."""
@@ -122,6 +130,7 @@ class ProbeSettings(Table):
             headers=tuple(self.headers.items()),
             verify_tls=self.verify_tls,
             test_url=self.test_url,
+            version_in=self.version_in,
         )
 
     @property

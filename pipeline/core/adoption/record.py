@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from pipeline.core import commands
 from pipeline.core.adoption.model import Adoption
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.health.traffic_sources import attach
 from pipeline.core.state.environment import Environment, ReleaseRecord
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.release import AdoptedGroup, Release, Size
 

@@ -17,7 +17,6 @@ from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.strategy import STEP
 from pipeline.core.terraform.plan_guard import Plan
 
@@ -87,9 +86,9 @@ class PlanPreview:
     """A deployment that is about to begin, as a person sees it before confirming it.
 
     `plan` is Terraform's; None if the deployment runs no Terraform before it moves traffic.
-    `inputs` are those that differ between the serving release and the new one. `quick` says why a
-    rollback does not soak and observe, empty if it does. `frozen` are the freezes of the
-    environment, which stop no rollback. `policies` are the programs that must allow it.
+    `quick` says why a rollback does not soak and observe, empty if it does. `frozen` are the
+    freezes of the environment, which stop no rollback. `policies` are the programs that must allow
+    it.
     """
 
     deployment: Deployment
@@ -97,7 +96,6 @@ class PlanPreview:
     policy: Policy
     findings: Sequence[Finding] = ()
     plan: Plan | None = None
-    inputs: tuple[InputChange, ...] = ()
     quick: str = ""
     frozen: FreezeState = NOT_FROZEN
     policies: tuple[PolicyProgram, ...] = ()

@@ -19,6 +19,10 @@ _UNCHECKED = "Target.HealthCheckDisabled"
 # only the description differs.
 _LEAVING = "deregistration currently in progress"
 _OUTSIDE = "not currently registered with the LoadBalancer"
+# Texts of a classic load balancer for normal transitions (ELB API, InstanceState).
+_NOT_YET = ("registration is still in progress", "has not passed the configured HealthyThreshold")
+_DRAINING = frozenset({"draining", "unhealthy.draining"})
+_STARTING = frozenset({"initial", "unavailable", "Unknown"})
 _OTHER_ZONE = "Availability Zone for which LoadBalancer is not configured"
 
 
@@ -27,6 +31,16 @@ def is_healthy(balancer: Balancer, target: Target) -> bool:
     if balancer.kind == "elb":
         return target.state == "InService" and _LEAVING not in target.description
     return target.state == "healthy"
+
+
+def is_draining(target: Target) -> bool:
+    """Return True if a target leaves its load balancer."""
+    return target.state in _DRAINING or _LEAVING in target.description
+
+
+def is_starting(target: Target) -> bool:
+    """Return True if the first health checks of a target are not over; for display."""
+    return target.state in _STARTING or any(words in target.description for words in _NOT_YET)
 
 
 def is_useless(balancer: Balancer, target: Target) -> bool:

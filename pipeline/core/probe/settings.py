@@ -36,6 +36,7 @@ class Probe:
     `rate` is in requests per second, `timeout` the longest wait for a whole answer in seconds.
     An answer is expected if its status is in `expect` and its body contains `contains`.
     `headers` are name and value. `test_url` is what a pair's test listener answers, if it is tried.
+    `version_in` is where an answer names its version: a field of a JSON object, or `header:NAME`.
     """
 
     url: str
@@ -48,6 +49,7 @@ class Probe:
     headers: tuple[tuple[str, str], ...] = ()
     verify_tls: bool = True
     test_url: str = ""
+    version_in: str = "version"
 
     def describe(self) -> str:
         """Return the probe in words: `https://example.com/health, 10/s, expects 200-299`."""

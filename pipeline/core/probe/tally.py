@@ -12,6 +12,20 @@ from pipeline.core.probe.settings import Probe
 
 MOST_KEPT = 20
 """The failing answers that are kept, the first ones."""
+MOST_COUNTED = 12
+"""The versions with their statuses that are counted apart, the first ones."""
+NO_ANSWER = "no answer"
+"""The status of a request without an answer."""
+OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answers:
+    """How many answers of one version had one HTTP status; the version is empty if unknown."""
+
+    version: str
+    status: str
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +58,7 @@ class Tally:
     totals: ProbeTotals = field(default_factory=ProbeTotals)
     first: list[Result] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
+    counted: Counter[tuple[str, str]] = field(default_factory=Counter)
     _blamed: str = field(default="", init=False)
     _recent: deque[float] = field(default_factory=deque, init=False)
 
@@ -61,6 +76,9 @@ class Tally:
             failures=self.totals.failures + bool(result.failure),
             blamed=self.totals.blamed + blamed,
         )
+        key = (result.version, str(result.status) if result.status else NO_ANSWER)
+        is_new = key not in self.counted and len(self.counted) >= MOST_COUNTED
+        self.counted[("", OTHER) if is_new else key] += 1
         if blamed:
             self._recent.append(result.sent)
             self._blamed = self._blamed or result.failure
@@ -68,6 +86,14 @@ class Tally:
             self.kinds[result.failure] += 1
             if len(self.first) < MOST_KEPT:
                 self.first.append(result)
+
+    @property
+    def answers(self) -> tuple[Answers, ...]:
+        """The answers of this run by version and status."""
+        return tuple(
+            Answers(version=version, status=status, count=count)
+            for (version, status), count in sorted(self.counted.items())
+        )
 
     def excess(self, now: float) -> str:
         """Return why too many requests have failed at a monotonic time, empty if not too many."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pipeline.core.analysis.policy import Analysis
 from pipeline.core.analysis.record import PhaseAnalysis
+from pipeline.core.changes.model import Changes
 from pipeline.core.health.observation import Balancer
 from pipeline.core.hooks.hook import Hook
 from pipeline.core.image import NO_ITEMS
@@ -201,8 +202,9 @@ class Deployment:
     `analysis` has the judgments of the phases that were analyzed. `muted` are alarms that were
     firing at the beginning: they do not count. `proves` is the earlier release whose rollback a
     drill proves. `actor` began it, and `why` is the reason that was given. `override` describes the
-    freeze that it overrode, empty for none. It pauses before the phases `pause_before`; `pauses`
-    are those so far, the last one may last.
+    freeze that it overrode, empty for none. `changes` is what green brings compared with blue, None
+    if an earlier ami-pipeline began it or no release replaces another. It pauses before the phases
+    `pause_before`; `pauses` are those so far, the last one may last.
     """
 
     id: str
@@ -231,6 +233,7 @@ class Deployment:
     actor: Actor = NO_ACTOR
     why: str = ""
     override: str = ""
+    changes: Changes | None = None
     pause_before: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()
     reason: str = ""

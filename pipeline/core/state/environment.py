@@ -50,7 +50,7 @@ class ReleaseRecord:
     Terraform reported its group as created; until then a part of it may exist that the state does
     not know. `minimum` is the minimum size of its group once it serves alone. `ready` is the
     number of seconds from its launch until every member was healthy everywhere, 0 if unknown.
-    `inputs` is what else made the release (core/state/inputs.py), None if it was not recorded.
+    `inputs` is what else made the release (core/changes/inputs.py), None if it was not recorded.
     `adopted` is its group if the pipeline did not create it; Terraform never has such a release.
     `stopped` is the size that a group had before the pipeline stopped it (a worker) or reduced it
     (in batches), None while it has its own. `target_groups` are those of pairs that it uses, by

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pipeline.core import commands
+from pipeline.core.changes.inputs import input_changes
 from pipeline.core.state.deployment import Deployment, Kind, Result
 from pipeline.core.state.environment import (
     NEXT,
@@ -17,7 +18,6 @@ from pipeline.core.state.environment import (
     ReleaseRecord,
     RetiredRelease,
 )
-from pipeline.core.state.inputs import input_changes
 from pipeline.core.state.report import seconds_between, took
 from pipeline.core.validation.phases import CREATES, traits_of
 

@@ -10,13 +10,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.pairs import ALL, Pair
 from pipeline.core.health.serving import Condition, Trouble, condition_of
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.ownership import other_owner
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, RollbackOption, seconds_left
 

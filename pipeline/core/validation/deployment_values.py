@@ -42,6 +42,7 @@ PAUSABLE_NAMES: Final = tuple(
 
 # Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
 _NUMBERED = re.compile(r"step-[1-9][0-9]?|batch-(?:[2-9]|10)")
+_DEPLOYMENT = re.compile(r"[0-9]{8}T[0-9]{6}Z?-[0-9a-f]{4}")
 _RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _GROUP = re.compile(r"[^:\r\n]+")
@@ -118,6 +119,13 @@ def check_group(value: str) -> str:
     allowed = f"the name of a group has 1 to {LONGEST_GROUP} characters without : or line ends"
     require_harmless(value, LONGEST_GROUP, allowed)
     return require_match(_GROUP, value, allowed)
+
+
+def check_deployment(value: str) -> str:
+    """Check the id of a deployment."""
+    allowed = "write an id that history shows, such as 20261121T145233Z-4f2a"
+    require_ascii(value, LONGEST_NAME, allowed)
+    return require_match(_DEPLOYMENT, value, allowed)
 
 
 def check_phase(value: str) -> str:

@@ -19,6 +19,7 @@ _RANGE = re.compile(r"([1-5][0-9][0-9])(?:-([1-5][0-9][0-9]))?")
 _SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%")
 # RFC 9110, 5.1: a field name is a token.
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PLACE = re.compile(r"(?:header:)?[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SENT = frozenset({"connection", "content-length", "transfer-encoding"})
 _SECRET = re.compile(r"authorization|cookie|token|secret|password|api-?key", re.IGNORECASE)
 
@@ -115,4 +116,14 @@ def check_method(value: str) -> str:
     """Check the method: one that changes nothing."""
     if value not in METHODS:
         raise ValueError(f"{shown(value)} is not allowed: write {' or '.join(METHODS)}")
+    return value
+
+
+def check_version_in(value: str) -> str:
+    """Check where an answer names its version: a field of a JSON object, or `header:NAME`."""
+    if not value:
+        return value
+    allowed = 'write a field of a JSON answer such as "version", or "header:X-Version"'
+    require_harmless(value, LONGEST_TEXT, allowed)
+    require_match(_PLACE, value, allowed)
     return value

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.core import commands
 from pipeline.core.adoption.record import Adopted, describe
-from pipeline.core.state.inputs import InputChange
+from pipeline.core.changes.inputs import InputChange
 from pipeline.ui.adopt.plan import adoption_document, gap_lines
 from pipeline.ui.text import one_line
 

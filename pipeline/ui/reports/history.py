@@ -11,6 +11,7 @@ from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.report import took
 from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
+from pipeline.ui.changes import summary_text
 from pipeline.ui.outcome import deployment_document, phases
 from pipeline.ui.text import age, one_line, table, wrapped
 
@@ -63,6 +64,7 @@ def _details(deployment: Deployment, now: datetime, width: int) -> list[str]:
         ", ".join(text for text in (deployment.image, deployment.by.run) if text),
         f"why: {one_line(deployment.why)}" if deployment.why else "",
         f"override: {one_line(deployment.override)}" if deployment.override else "",
+        f"changes: {changes}" if (changes := summary_text(deployment.changes)) else "",
         phases(deployment.phases),
         f"paused {paused}" if (paused := deployment_text.format_pause(deployment, now)) else "",
         f"paused {ended}" if (ended := deployment_text.format_ended_pauses(deployment)) else "",

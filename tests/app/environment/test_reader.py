@@ -15,11 +15,11 @@ from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.terraform.root_module import module_digest
 from pipeline.app import Application
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core.changes.inputs import input_changes
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.preflight.facts import BalancerFacts
 from pipeline.core.state.deployment import Delays
-from pipeline.core.state.inputs import input_changes
 from tests.core.deploy.fakes import cloud
 
 WEB = Balancer(kind="elbv2", identifier="arn:tg/web", name="web")

@@ -10,10 +10,10 @@ import pytest
 
 from pipeline.app.environment.serving import require_serving
 from pipeline.app.promote import serves_already
+from pipeline.core.changes.inputs import InputChange
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.serving import Trouble
 from pipeline.core.image import Image
-from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.rollback import ALL_GOOD
 from pipeline.core.state.status import Status
 from pipeline.ui.outcome import unchanged_document, unchanged_text

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import pytest
 
-from pipeline.core.probe.expectation import Answer, Result, excerpt_of, failure_of
+from pipeline.core.probe.expectation import Answer, Result, excerpt_of, failure_of, version_of
 from pipeline.core.probe.settings import Probe, Tolerance
-from pipeline.core.probe.tally import MOST_KEPT, ProbeTotals, Tally, describe_failures
+from pipeline.core.probe.tally import (
+    MOST_COUNTED,
+    MOST_KEPT,
+    ProbeTotals,
+    Tally,
+    describe_failures,
+)
 
 URL = "https://web.example.com/orders"
 PROBE = Probe(url=URL)
@@ -127,3 +134,38 @@ def test_a_probe_is_described_in_one_line() -> None:
         f"{URL}, 0.5/s, expects 200-299 with 'ok', at most 6 failures in 1m"
     )
     assert Tolerance().window == inf
+
+
+def test_answers_are_counted_by_version_and_status_and_few_of_them_apart() -> None:
+    tally = Tally(probe=PROBE)
+    good, none = replace(a_result(), status=200, version="1.0"), a_result("refused")
+    tally.add([good, good, none], set())
+    assert [str((each.version, each.status, each.count)) for each in tally.answers] == [
+        "('', 'no answer', 1)",
+        "('1.0', '200', 2)",
+    ]
+    tally.add([replace(good, version=f"v{number}") for number in range(100)], set())
+    assert len(tally.answers) == MOST_COUNTED + 1
+    assert sum(each.count for each in tally.answers) == 103
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "headers", "version"),
+    [
+        ("version", b'{"version": "1.4.0"}', {}, "1.4.0"),
+        ("build", b' {"build": "a\\u001b[31m"}', {}, "a[31m"),
+        ("version", b'{"version": 7}', {}, ""),
+        ("version", b"<html>", {}, ""),
+        ("version", b"{", {}, ""),
+        ("version", b'{"version": "' + b"x" * 99 + b'"}', {}, "x" * 64),
+        ("version", b'{"version": "1"' + b" " * 20_000 + b"}", {}, ""),
+        ("header:X-Version", b'{"version": "1"}', {"x-version": "2"}, "2"),
+        ("header:X-Version", b'{"version": "1"}', {}, ""),
+        ("", b'{"": "1"}', {}, ""),
+    ],
+)
+def test_the_version_of_an_answer_is_in_a_field_or_in_a_header(
+    place: str, body: bytes, headers: dict[str, str], version: str
+) -> None:
+    probe = replace(PROBE, version_in=place)
+    assert version_of(probe, Answer(status=200, body=body, headers=headers)) == version

@@ -56,13 +56,13 @@ class Deployments:
         self._store = store
 
     def history(self, environment: str, limit: int) -> tuple[Deployment, ...]:
-        """Return up to `limit` deployments of an environment, newest first."""
+        """Return up to `limit` deployments of an environment, newest first; empty: of each one."""
         found: list[Deployment] = []
         for key in reversed(self._store.keys(_FOLDER, deep=False)):
             if len(found) == limit:
                 break
             deployment = self._read(Deployment, key)
-            if deployment and deployment.environment == environment:
+            if deployment and environment in {"", deployment.environment}:
                 found.append(deployment)
         return tuple(found)
 
@@ -75,6 +75,11 @@ class Deployments:
         prefix = file_key(deployment, "")
         keys = (key for key in self._store.keys(prefix) if _is_entry(key, prefix))
         return tuple(entry for key in keys if (entry := self._read(Entry, key)))
+
+    def text(self, deployment: str, name: str) -> str:
+        """Return a file of a deployment, such as its evidence; empty if there is none."""
+        document = self._store.read(file_key(deployment, name))
+        return document.data.decode("utf-8", "replace") if document else ""
 
     def last_number(self, deployment: str) -> int:
         """Return the number of the journal's last entry, 0 if it is empty."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.core import commands
+from pipeline.core.changes.inputs import SIZES, Inputs, names_of
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.environment import Environment, ReleaseRecord
-from pipeline.core.state.inputs import SIZES, Inputs, names_of
 from pipeline.core.state.release import Release, Size
 from pipeline.core.state.rollback import (
     ALL_GOOD,

@@ -105,7 +105,7 @@ class ProbeSignal(Signal):
     def judge(self, moment: Moment) -> Verdict:
         """Fail if too many requests have failed; wait for the answer to one that is late."""
         self._count()
-        self.report(ProbeCounted(totals=self.tally.totals))
+        self.report(ProbeCounted(totals=self.tally.totals, answers=self.tally.answers))
         now = self.clock()
         if reason := self.tally.excess(now):
             return Failed(reason=reason)

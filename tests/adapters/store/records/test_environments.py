@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, 
 from pipeline.core.state.environment import Environment, Lease, ReleaseRecord, RetiredRelease
 from pipeline.core.state.release import Release, Size
 from tests.adapters.lease.lease_fakes import an_environment, an_owner
+from tests.core.changes.examples import CHANGES
 
 OURS = ("web", "production", "111122223333", "eu-central-1")
 RELEASE = Release(
@@ -41,6 +43,7 @@ FULL = an_environment(
         blue="r000123",
         began="2026-11-21T14:52:33Z",
         by=an_owner(),
+        changes=CHANGES,
         phases=(PhaseRun(name="launch", seconds=61.25), PhaseRun(name="verify", seconds=3)),
         outcome=Outcome(result=Result.ROLLED_BACK, phase="verify", reason="shöp", evidence="e"),
     ),
@@ -318,3 +321,15 @@ def test_every_field_of_the_document_is_written(environments: Environments) -> N
     assert set(data["lease"]) == set(Lease.__slots__)
     environments.save(FULL, None)
     assert environments.read(*OURS).deployment == FULL.deployment
+
+
+def test_a_deployment_of_an_earlier_version_has_no_changes(
+    environments: Environments, store: DirectoryStore
+) -> None:
+    content = json.loads(seal(FULL))["content"]
+    del content["deployment"]["changes"]
+    store.write("environments/production.json", seal(content), expected=None)
+    deployment = environments.read(*OURS).deployment
+    assert deployment
+    assert FULL.deployment == replace(deployment, changes=CHANGES)
+    assert deployment.changes is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core.state.inputs import (
+from pipeline.core.changes.inputs import (
     InputChange,
     input_changes,
     is_digest,

@@ -1,0 +1,71 @@
+"""Read everything that the store has about one deployment, for `report`."""
+
+from __future__ import annotations
+
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.store.base import Store
+from pipeline.adapters.store.records.deployments import Deployments
+from pipeline.adapters.store.records.timelines import Timelines
+from pipeline.app.application import Application
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core import commands
+from pipeline.core.errors import RefusedError
+from pipeline.core.state.deployment import Deployment
+from pipeline.core.timeline.record import DeploymentRecord, shortened
+
+
+def report(app: Application, deployment: str, environment: str) -> DeploymentRecord:
+    """Return a deployment by its id, or the newest one; of any environment if that is empty.
+
+    Raises RefusedError if there is none, and ConfigurationError for an unknown environment.
+    """
+    if environment:
+        app.settings.environment(environment)
+    store = app.store(Clients(app.settings.region), environment)
+    found = _find(Deployments(store), deployment, environment)
+    if found.environment in app.settings.environments:
+        found = _current(app, found)
+    return read_record(store, found)
+
+
+def _find(deployments: Deployments, name: str, environment: str) -> Deployment:
+    if not name:
+        newest = deployments.history(environment, 1)
+        if newest:
+            return newest[0]
+        first = environment or "staging"
+        raise RefusedError("report", "there are no deployments yet", commands.promote(first))
+    found = deployments.one(name)
+    if found is None or environment not in {"", found.environment}:
+        where = f" of {environment}" if environment else ""
+        listed = commands.history(environment) if environment else commands.report()
+        raise RefusedError(f"report {name}", f"there is no such deployment{where}", listed)
+    return found
+
+
+def _current(app: Application, found: Deployment) -> Deployment:
+    """Return a deployment that runs as the environment's document has it: with its phases."""
+    if found.ended:
+        return found
+    in_flight = EnvironmentReader(app=app, environment=found.environment).document().deployment
+    return in_flight if in_flight and in_flight.id == found.id else found
+
+
+def read_record(store: Store, deployment: Deployment) -> DeploymentRecord:
+    """Return everything that a store has about a deployment."""
+    deployments = Deployments(store)
+    names = [_file_name(deployment.outcome.evidence)] if deployment.outcome else []
+    names += [_file_name(deployment.probe.file)] if deployment.probe else []
+    texts = [(name, deployments.text(deployment.id, name)) for name in names if name]
+    return DeploymentRecord(
+        deployment=deployment,
+        timeline=Timelines(store).read(deployment.id),
+        journal=deployments.journal(deployment.id),
+        texts=tuple((name, shortened(text)) for name, text in texts if text),
+    )
+
+
+def _file_name(where: str) -> str:
+    """Return the name of a file of a deployment by its path or URL, empty for a sentence."""
+    name = where.rpartition("/")[2]
+    return name if name.endswith(".txt") and " " not in name else ""

@@ -1,0 +1,1 @@
+"""Say what a release brings, compared with the one that serves; pure."""

@@ -1,0 +1,1 @@
+"""The timeline of a deployment: phases, members, requests and messages."""
