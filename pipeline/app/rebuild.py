@@ -8,11 +8,12 @@ from datetime import timedelta
 from pipeline.app.application import Application, Options
 from pipeline.app.bake import bake, known_images, records
 from pipeline.app.environment.architectures import supported_architectures
+from pipeline.app.environment.freezes import gate_of
 from pipeline.app.environment.interrupted import handling
-from pipeline.app.environment.overdue import note_rebuild
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
-from pipeline.app.promote import Promotion, gate_of, retire_failed, serves_already
+from pipeline.app.operations.overdue import note_rebuild
+from pipeline.app.promote import Promotion, retire_failed, serves_already
 from pipeline.app.survey import require_rebuildable
 from pipeline.core import commands
 from pipeline.core.changes.compare import Side
