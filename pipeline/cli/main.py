@@ -42,6 +42,7 @@ _COMMANDS = {
     "history": "List the deployments of an environment.",
     "diff": "Compare two releases or images.",
     "report": "Show one deployment in detail; write it as HTML.",
+    "dashboard": "Show all environments on a local web page.",
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
@@ -67,7 +68,7 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
-    **dict.fromkeys(("history", "diff", "report"), "reports"),
+    **dict.fromkeys(("history", "diff", "report", "dashboard"), "reports"),
     **dict.fromkeys(("freeze", "unfreeze", "lock", "notify"), "operations"),
     **dict.fromkeys(("logs", "shell", "events"), "inspection"),
 }
