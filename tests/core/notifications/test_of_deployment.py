@@ -44,7 +44,7 @@ def test_the_texts_of_a_deployment_that_begins() -> None:
         (
             over(Result.ROLLED_BACK, phase="verify", reason="smoke.sh: exit 1\nboom"),
             (
-                "promote of r000125 (1.5.0, ami-2) failed in verify and was undone, "
+                "promote of r000125 (1.5.0, ami-2) failed in verify and was rolled back, "
                 "r000124 serves\nreason: smoke.sh: exit 1 boom\n"
                 "next: ami-pipeline report 20261121T154224Z-4f2a"
             ),
@@ -52,7 +52,7 @@ def test_the_texts_of_a_deployment_that_begins() -> None:
         (
             replace(over(Result.ROLLED_BACK, phase="launch", reason="no capacity"), blue=""),
             (
-                "promote of r000125 (1.5.0, ami-2) failed in launch and was undone, "
+                "promote of r000125 (1.5.0, ami-2) failed in launch and was rolled back, "
                 "no release serves\nreason: no capacity\n"
                 "next: ami-pipeline report 20261121T154224Z-4f2a"
             ),
@@ -149,7 +149,7 @@ def test_a_program_gets_the_facts() -> None:
         "app": "web",
         "environment": "production",
         "at": "2026-11-21T15:44:24+00:00",
-        "title": "promote of r000125 (1.5.0, ami-2) failed in verify and was undone, "
+        "title": "promote of r000125 (1.5.0, ami-2) failed in verify and was rolled back, "
         "r000124 serves",
         "details": {
             "reason": "exit 1",
