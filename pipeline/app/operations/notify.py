@@ -14,8 +14,8 @@ from pipeline.adapters.notify.target import Target
 from pipeline.adapters.store.records.outboxes import Outboxes
 from pipeline.app.application import Application
 from pipeline.app.environment.notifying import targets_of
-from pipeline.app.environment.overdue import find_overdue
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.operations.overdue import find_overdue
 from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError, PipelineError
 from pipeline.core.notifications.notification import Notification, Occasion, lines_of
