@@ -40,6 +40,7 @@ _COMMANDS = {
     "rebuild": "Bake and promote if an input changed (nightly).",
     "status": "Show the serving release and the deployment in flight.",
     "history": "List the deployments of an environment.",
+    "stats": "Show how often, how fast and how safely releases are deployed.",
     "report": "Show one deployment in detail; write it as HTML.",
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
@@ -62,7 +63,7 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
-    **dict.fromkeys(("history", "report"), "reports"),
+    **dict.fromkeys(("history", "report", "stats"), "reports"),
     **dict.fromkeys(("freeze", "unfreeze", "lock"), "operations"),
 }
 """The packages of the commands whose modules are in one."""
