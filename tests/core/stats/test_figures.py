@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.changes.model import Changes, Commit, CommitChange, ComparedImage, ImageChange
+from pipeline.core.changes.model import (
+    Changes,
+    CommitChange,
+    ComparedImage,
+    ImageChange,
+    ListedCommit,
+)
 from pipeline.core.pausing.pause import Decision, Pause
 from pipeline.core.state.deployment import (
     Deployment,
@@ -92,7 +98,7 @@ def test_an_empty_history_has_no_rate() -> None:
 
 def brings(*dates: str, baked: str = "", before: str = "ami-1", after: str = "ami-2") -> Changes:
     commits = tuple(
-        Commit(id=f"{number}", subject="s", date=date) for number, date in enumerate(dates)
+        ListedCommit(id=f"{number}", subject="s", date=date) for number, date in enumerate(dates)
     )
     image = ImageChange(
         before=ComparedImage(id=before), after=ComparedImage(id=after, created=baked)
