@@ -212,7 +212,7 @@ def test_what_was_never_done_counts_from_the_first_deployment(
     assert found["overdue"][0]["details"]["last"] == "none is recorded"
     assert (found["told"], found["failed"]) == (
         [],
-        ["slack: answered 503 Service Unavailable", "audit: answered 503 Service Unavailable"],
+        ["audit: answered 503 Service Unavailable", "slack: answered 503 Service Unavailable"],
     )
 
 
