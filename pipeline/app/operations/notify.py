@@ -94,7 +94,7 @@ def _check(app: Application, name: str) -> Checked:
     courier.start()
     for each in found:
         courier.tell(partial(_same, each))
-    problems = courier.close(PATIENCE)
+    problems = tuple(sorted(courier.close(PATIENCE)))
     told = {target for key, target in courier.sent if key in {each.key for each in found}}
     return Checked(
         environment=name,
