@@ -66,6 +66,12 @@ variable "manifest" {
   description = "Where Packer writes what it made."
 }
 
+variable "packages_file" {
+  type        = string
+  default     = "packer-packages.txt"
+  description = "Where the list of installed packages is downloaded to."
+}
+
 # --- set by you, in pipeline.toml under [bake] vars -------------------------------------------
 
 variable "instance_type" {
@@ -190,6 +196,17 @@ build {
     use_env_var_file = true
     execute_command  = ". {{ .EnvVarFile }} && sudo -E sh {{ .Path }}"
     script           = "${path.root}/provision/install.sh"
+  }
+
+  # What a release brings is read from this list. A system with neither program has none.
+  provisioner "shell" {
+    inline = ["{ dpkg-query -W || rpm -qa; } >$ROOT/tmp/packages.txt 2>/dev/null || true"]
+  }
+
+  provisioner "file" {
+    direction   = "download"
+    source      = "/tmp/packages.txt"
+    destination = var.packages_file
   }
 
   provisioner "shell" {

@@ -20,6 +20,7 @@ from pipeline.core.bake.model import (
     Template,
 )
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
+from pipeline.core.changes.model import ComparedImage, ImageContents
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Event, Message
 from pipeline.core.image import BAKE_TAG, Image, ImageStatus
@@ -159,6 +160,7 @@ class FakeImages:
     snapshots_in_use: tuple[str, ...] = ()
     made_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     copied: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    created: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, source: Source, region: str) -> str:
         self._touch("resolve", region)
@@ -192,6 +194,13 @@ class FakeImages:
     def find(self, region: str, image_id: str) -> ObservedImage | None:
         self._touch(region, "find")
         return self.there.get((region, image_id))
+
+    def compared(self, region: str, ids: Sequence[str]) -> dict[str, ComparedImage]:
+        self._touch("compared", region)
+        return {
+            each: ComparedImage(id=each, name=f"name of {each}", created=self.created.get(each, ""))
+            for each in ids
+        }
 
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         self._touch("tag")
@@ -250,6 +259,10 @@ class FakeRecords:
     resources: dict[str, BuildResources] = field(default_factory=dict)
     statuses: dict[str, list[str]] = field(default_factory=dict)
     refuses_status: str = ""
+    contents: dict[str, ImageContents] = field(default_factory=dict)
+
+    def write_contents(self, image: Image, contents: ImageContents) -> None:
+        self.contents[image.bake] = contents
 
     def write(self, image: Image, resources: BuildResources | None = None) -> None:
         if image.status == self.refuses_status:

@@ -51,6 +51,8 @@ ETC = (
     "protocols",
     "os-release",
 )
+PACKAGES = "var/lib/dpkg/status"
+"""Which Debian packages are installed: /usr is this machine's, and so are they (dpkg(1))."""
 NETWORK = ("resolv.conf", "hosts")
 """What the exported image of a container has as an empty file or as a link to nothing."""
 SHIMS = Path(__file__).parent / "shims"
@@ -75,6 +77,8 @@ def build(root: Path, *, has_programs: bool = False) -> None:
         complete(root)
     for name in () if has_programs else ETC:
         copy_from_host(Path("/etc") / name, root / "etc" / name)
+    if not has_programs:
+        copy_from_host(Path("/") / PACKAGES, root / PACKAGES)
     for name in USERS:
         home_of(root, name)
 

@@ -13,5 +13,5 @@ rm -f "$ROOT"/etc/ssh/ssh_host_*
 if [ -e "$ROOT/etc/machine-id" ]; then
     : >"$ROOT/etc/machine-id"
 fi
-rm -rf "$ROOT/tmp/unit"
+rm -rf "$ROOT/tmp/unit" "$ROOT/tmp/packages.txt"
 rm -f "$ROOT"/root/.bash_history "$ROOT"/home/*/.bash_history

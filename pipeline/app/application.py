@@ -54,6 +54,10 @@ class Listeners:
         for each in tuple(self._all):
             each(event)
 
+    def add(self, listener: Report) -> None:
+        """Hand events to one more listener from now on."""
+        self._all.append(listener)
+
     @contextmanager
     def also(self, listener: Report) -> Iterator[None]:
         """Hand events to one more listener inside the block."""
@@ -69,7 +73,8 @@ class Application:
     """The configuration, environment variables, signals and progress output of one run.
 
     `report` hands events to `listeners`. `at_end` is called once the command has released its
-    lease; what fails there is only reported.
+    lease; what fails there is only reported. `deployed` are the ids of the deployments of this
+    run, with their environments.
     """
 
     settings: config.Settings
@@ -78,6 +83,7 @@ class Application:
     report: Report
     listeners: Listeners = field(default_factory=Listeners)
     at_end: list[Callable[[], None]] = field(default_factory=list)
+    deployed: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def start(cls, options: Options, report: Report) -> Application:
@@ -162,11 +168,12 @@ class Application:
         return partial(tool_environment, region=self.settings.region)
 
     def masker(self, environment: str) -> Masker:
-        """Return what masks those secrets of a bake that this run knows; a promotion needs none."""
-        wanted = self.settings.bake_for(environment)
+        """Return what masks the secrets that this run knows: of a bake, and of notifications."""
+        wanted = self.settings.bake_for(environment or None)
         names = wanted.vars_from_env.values()
         known = [self.environ.get(name, "") for name in names]
         known += [text for name in wanted.sensitive for text in texts(wanted.vars[name])]
+        known += [secret for each in self.settings.notify for secret in each.secrets(self.environ)]
         return Masker(text for text in known if len(text) >= SHORTEST)
 
     def root(self, environment: str) -> Root:

@@ -108,6 +108,7 @@ class ScopeReader:
             tagged=wanted.module is None,
             adopted=self._adopted,
             rules=tuple(rules_of(self._settings.environment(name).pairs)) if deploys else (),
+            topics=tuple(self._topics(name)) if deploys else (),
             security_groups=_texts(inputs.get("security_group_ids"), "sg-"),
             key_pair=str(inputs.get("key_name") or ""),
             roles=tuple(self._roles(str(profile), account)) if profile else (),
@@ -116,6 +117,11 @@ class ScopeReader:
             state_region=state.region if state else "",
             keys=(state.kms_key,) if state and state.kms_key else (),
         )
+
+    def _topics(self, environment: str) -> Iterator[str]:
+        for each in self._settings.notify:
+            if each.topic_arn and environment in (each.environments or (environment,)):
+                yield each.topic_arn
 
     def _features(self, environments: Sequence[EnvironmentScope]) -> Iterator[Feature]:
         for each in environments:
@@ -133,6 +139,7 @@ class ScopeReader:
                 Feature.TARGETS: settings.target_groups or settings.pairs,
                 Feature.PAIRS: settings.pairs,
                 Feature.NEW_PAIR: self._pair,
+                Feature.TOPICS: each.topics,
                 Feature.S3_STATE: each.state[0],
                 Feature.STATE_KEY: each.keys,
             }

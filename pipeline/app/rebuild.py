@@ -12,13 +12,18 @@ from pipeline.app.environment.freezes import gate_of
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
+from pipeline.app.operations.overdue import note_rebuild
 from pipeline.app.promote import Promotion, retire_failed, serves_already
 from pipeline.app.survey import require_rebuildable
 from pipeline.core import commands
-from pipeline.core.deploy.plan import Confirm, PromoteRequest, Unchanged
+from pipeline.core.changes.compare import Side
+from pipeline.core.changes.model import Changes
+from pipeline.core.changes.summary import brought
+from pipeline.core.deploy.plan import PACKAGES, Confirm, PromoteRequest, Unchanged
 from pipeline.core.deploy.selection.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection.release import image_of, require_promotable
 from pipeline.core.deploy.selection.versions import beside
+from pipeline.core.events import Message
 from pipeline.core.image import Image
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.state.deployment import Deployment, Kind
@@ -59,10 +64,52 @@ def rebuild(
         supported = supported_architectures(session.reader, baked.images)
         image = beside(baked.images, baked.image, supported)
     if unchanged := serves_already(session.reader, before, image, may_be_empty=True):
-        return retire_failed(session) or unchanged
-    again = commands.promote(options.environment, image.id, allow_quarantined=True)
+        done = retire_failed(session) or unchanged
+    else:
+        done = _promote(session, before, image, request, confirm)
+    note_rebuild(session.reader, done)
+    return done
+
+
+def _promote(
+    session: EnvironmentSession,
+    before: Environment,
+    image: Image,
+    request: PromoteRequest,
+    confirm: Confirm,
+) -> Deployment | Unchanged:
+    """Promote a baked image, unless the request depends on packages and none differs."""
+    again = commands.promote(before.environment, image.id, allow_quarantined=True)
     require_promotable(image, allow_quarantined=False, again=again)
-    return promote_rebuilt(session, before, image, request, confirm)
+    known = () if not before.serving else (serving_image(session.reader, before),)
+    if known:
+        with session.reader.app.interrupts.heard():
+            brings = compared(session.reader, known[0], image)
+        why_not = nothing_in(brings, before, known[0], image)
+        if request.only_if == PACKAGES and why_not:
+            return retire_failed(session) or why_not
+    return promote_rebuilt(session, before, image, request, confirm, known)
+
+
+def compared(reader: EnvironmentReader, serving: Image, image: Image) -> Changes:
+    """Return what an image brings compared with the serving one, and report it."""
+    from pipeline.app.environment.changes import ImageReader
+
+    images = ImageReader(app=reader.app, clients=reader.clients)
+    changes = images.compare(Side(image=serving), Side(image=image))
+    reader.app.report(Message(text=f"{image.id} brings {brought(changes)}"))
+    return changes
+
+
+def nothing_in(
+    brings: Changes, document: Environment, serving: Image, image: Image
+) -> Unchanged | None:
+    """Return that no package of an image differs; None if one does, or if that is unknown."""
+    if brings.packages.unknown or brings.packages.total:
+        return None
+    name, release = document.environment, document.serving
+    why = f"no package of {image.id} differs from {serving.id}, with which {release} serves {name}"
+    return Unchanged(environment=name, release=release, image=serving, why=why)
 
 
 def serving_image(reader: EnvironmentReader, document: Environment) -> Image:
@@ -84,15 +131,21 @@ def promote_rebuilt(
     image: Image,
     request: PromoteRequest,
     confirm: Confirm,
+    known: tuple[Image, ...] = (),
 ) -> Deployment | Unchanged:
-    """Promote the baked image, unless a person decided otherwise since `before` was read."""
+    """Promote the baked image, unless a person decided otherwise since `before` was read.
+
+    `known` has the serving image, if one serves.
+    """
     reader = session.reader
     with session.lease() as leased:
         if unchanged := serves_already(reader, leased.document(), image, may_be_empty=True):
             return unchanged  # The interrupted deployment that was just finished promoted it.
         history = reader.deployments.history(reader.environment, REMEMBERED)
         require_unchanged(before, leased.document(), image, history)
-        promotion = Promotion(leased=leased, request=request, image=image, kind=Kind.REBUILD)
+        promotion = Promotion(
+            leased=leased, request=request, image=image, known=known, kind=Kind.REBUILD
+        )
         done = promotion.run(confirm)
     assert isinstance(done, Deployment)  # noqa: S101 - the confirmation is always yes
     return done

@@ -141,11 +141,20 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
                 try:
                     yield app
                 finally:
-                    app.finish()
+                    _finish(app)
                 app.interrupts.answer()
     except KeyboardInterrupt:
         what = "interrupted by a signal; nothing was changed"
         raise InterruptedRunError("ami-pipeline", what, context.again()) from None
+
+
+def _finish(app: Application) -> None:
+    """Do what waits for the end of the command, and write the reports of its deployments."""
+    app.finish()
+    if app.deployed:
+        from pipeline.cli.written_reports import write_reports
+
+        write_reports(app)
 
 
 def reading_application(context: Context) -> Application:

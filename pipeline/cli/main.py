@@ -40,6 +40,7 @@ _COMMANDS = {
     "rebuild": "Bake and promote if an input changed (nightly).",
     "status": "Show the serving release and the deployment in flight.",
     "history": "List the deployments of an environment.",
+    "diff": "Compare two releases or images.",
     "stats": "Show how often, how fast and how safely releases are deployed.",
     "report": "Show one deployment in detail; write it as HTML.",
     "resume": "Continue a paused deployment.",
@@ -50,6 +51,7 @@ _COMMANDS = {
     "unfreeze": "Lift the freezes that people made.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show, restore or rebuild an environment's document.",
+    "notify": "Test the notifications; send what is overdue.",
     "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
@@ -63,8 +65,8 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
-    **dict.fromkeys(("history", "report", "stats"), "reports"),
-    **dict.fromkeys(("freeze", "unfreeze", "lock"), "operations"),
+    **dict.fromkeys(("history", "diff", "report", "stats"), "reports"),
+    **dict.fromkeys(("freeze", "unfreeze", "lock", "notify"), "operations"),
 }
 """The packages of the commands whose modules are in one."""
 

@@ -19,7 +19,7 @@ from pipeline.core.merging import Setting, merge
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-_OVERRIDDEN: Final = ("bake", "promote", "terraform")
+_OVERRIDDEN: Final = ("bake", "promote", "terraform", "notify_check")
 _DERIVED: Final = {"max_size": "maximum", "desired_capacity": "desired"}
 
 

@@ -14,6 +14,11 @@ from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
 from pipeline.config.bake import BakeSettings, EnvironmentBakeSettings
 from pipeline.config.basis import LIST, KmsKey, Region, Table
+from pipeline.config.notify.settings import (
+    EnvironmentNotifyCheckSettings,
+    NotifyCheckSettings,
+    Targets,
+)
 from pipeline.config.operations.freezes import Freezes
 from pipeline.config.operations.policies import Policies
 from pipeline.config.promote.promotion import EnvironmentPromoteSettings, PromoteSettings
@@ -73,6 +78,9 @@ class EnvironmentSettings(Table):
     terraform: EnvironmentTerraformSettings = Field(
         default=EnvironmentTerraformSettings(), description="Overrides of [terraform]."
     )
+    notify_check: EnvironmentNotifyCheckSettings = Field(
+        default=EnvironmentNotifyCheckSettings(), description="Overrides of [notify_check]."
+    )
 
     @property
     def size(self) -> Size:
@@ -130,6 +138,10 @@ class Settings(Table):
         default=(), description="Programs that read each plan and may refuse the deployment."
     )
     state: StateSettings = Field(default=StateSettings(), description="Where the state is kept.")
+    notify: Targets = Field(default=(), description="Who is told what happens.")
+    notify_check: NotifyCheckSettings = Field(
+        default=NotifyCheckSettings(), description="What `notify check` reports."
+    )
 
     _file: Path = PrivateAttr(default=Path("pipeline.toml"))
 
@@ -161,6 +173,10 @@ class Settings(Table):
     def promote_for(self, environment: str) -> PromoteSettings:
         """Return the promotion settings of one environment."""
         return self.promote.with_overrides(self.environment(environment).promote)
+
+    def notify_check_for(self, environment: str) -> NotifyCheckSettings:
+        """Return what `notify check` reports of one environment."""
+        return self.notify_check.with_overrides(self.environment(environment).notify_check)
 
     def windows_for(self, environment: str) -> tuple[Window, ...]:
         """Return the planned freezes of one environment."""

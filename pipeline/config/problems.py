@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.config.bake import BakeSettings
 from pipeline.config.model import Settings, tables
+from pipeline.config.notify.settings import NotifySettings
 from pipeline.config.operations.freezes import FreezeSettings
 from pipeline.config.promote.hooks import HookSettings
 from pipeline.config.promote.traffic import key_of
@@ -133,7 +134,14 @@ def _nearest(key: Key) -> str:
 def _example(key: Key) -> str:
     """Return a remedy with a line to paste for a required key."""
     name = str(key[-1])
-    models = (Settings, BakeSettings, BackendSettings, HookSettings, FreezeSettings)
+    models = (
+        Settings,
+        BakeSettings,
+        BackendSettings,
+        HookSettings,
+        FreezeSettings,
+        NotifySettings,
+    )
     fields = (pair for each in models for pair in each.model_fields.items())
     examples = next((each.examples for own, each in fields if key_of(own, each) == name), None)
     if not examples:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline.config.analysis_relations import check_analysis
+from pipeline.config.notify.relations import contradicting_targets
 from pipeline.config.traffic_relations import check_traffic
 from pipeline.core.permissions.scope import partition_of
 from pipeline.core.validation import values
@@ -56,6 +57,8 @@ def check_relations(document: _Table) -> Iterator[Problem]:
     yield from _check_promotions(document)
     yield from _check_probes(document)
     yield from _check_keys(document)
+    for key, what, remedy in contradicting_targets(document):
+        yield Problem(key=key, what=what, remedy=remedy)
     yield from _check_names(document)
 
 

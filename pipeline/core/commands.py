@@ -216,6 +216,11 @@ def config_terraform_check(environment: str) -> str:
     return of_environment("config terraform", environment, "--check")
 
 
+def notify_test(environment: str = "") -> str:
+    """Return the command that sends a test to the targets of [[notify]]."""
+    return ami_pipeline("notify", "test", *_option("-e", environment))
+
+
 def docs(*topic: str) -> str:
     """Return the command that shows the documentation, or its page of a topic."""
     return ami_pipeline("docs", *topic)

@@ -11,13 +11,13 @@ from typing import Any
 from pipeline.core.changes.inputs import InputChange, is_digest
 from pipeline.core.changes.model import (
     Changes,
-    Commit,
     CommitChange,
     ComparedImage,
     ExtraHours,
     GroupSize,
     ImageChange,
     InputChanges,
+    ListedCommit,
     PackageChanges,
     SizeChange,
 )
@@ -98,7 +98,8 @@ def _images(change: ImageChange) -> Iterator[str]:
 
 
 def _image(image: ComparedImage) -> str:
-    facts = (image.version, image.name if not image.version else "", image.created[:10])
+    name = image.version or image.name
+    facts = (name, image.created[:10], "quarantined" if image.quarantined else "")
     known = ", ".join(one_line(each, 60) for each in facts if each)
     return f"{one_line(image.id)} ({known})" if known else one_line(image.id)
 
@@ -124,7 +125,7 @@ def _commits(change: CommitChange) -> Iterator[str]:
         yield f"unknown: {one_line(change.unknown)}"
 
 
-def _listed(commits: Sequence[Commit], sign: str) -> Iterator[str]:
+def _listed(commits: Sequence[ListedCommit], sign: str) -> Iterator[str]:
     for each in commits[:SHOWN]:
         author = f" ({one_line(each.author, 30)})" if each.author else ""
         yield f"  {sign} {each.id[:7]} {one_line(each.subject, 72)}{author}"

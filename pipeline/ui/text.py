@@ -1,36 +1,18 @@
-"""Make foreign text safe to print, and lay out columns.
-
-The output of Packer and of provisioners may contain terminal escapes, or commands
-to a CI runner. A runner executes `::command` at the start of a line (GitHub docs,
-"Workflow commands") and `##[command]` or `##vso[command]` anywhere in a line.
-"""
+"""Lay out text: ages, wrapped lines, columns; `one_line` makes foreign text safe to print."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
-_COMMANDS = re.compile(r"##(?=\[|vso\[)")
+from pipeline.core.validation.one_line import harmless, one_line
+
+__all__ = ["age", "one_line", "table", "wrapped"]
+
 _DURATION = re.compile(r"(?<=\d[hm]) (?=\d+[ms]\b)|(?<=\d) (?=(?:s|min|h|d)\b)")
 _COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+")
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-
-
-def one_line(text: str, width: int = 0) -> str:
-    """Return printable text on one line, cut to `width` characters if that is not 0."""
-    text = _ESCAPES.sub("", text.replace("\t", " "))
-    lines = re.split(r"[\r\n]+", text.strip())
-    text = " ".join("".join(c for c in line if not _hidden(c)).strip() for line in lines)
-    text = _harmless(_COMMANDS.sub("# #", text.strip()))
-    return text if not width or len(text) <= width else text[: width - 3] + "..."
-
-
-def _hidden(character: str) -> bool:
-    return unicodedata.category(character) in _HIDDEN
 
 
 def age(created: str, now: datetime) -> str:
@@ -59,12 +41,8 @@ def wrapped(text: str, width: int, indent: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    lines = [_harmless(line) for line in lines]
+    lines = [harmless(line) for line in lines]
     return f"\n{' ' * indent}".join(lines).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def _harmless(line: str) -> str:
-    return ": " + line[1:] if line.startswith("::") else line
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:

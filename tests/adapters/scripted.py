@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from pipeline.core.image import NO_ITEMS
 
 CAPTURES = Path(__file__).parents[1] / "captures/terraform-1.11.4"
 VERSION = b"1,,version,1.6.6\n1,,version-prelease,\n1,,version-commit,\n1,,ui,say,Packer v1.6.6\n"
@@ -35,9 +38,10 @@ script = json.load(open(os.path.join(folder, verb + ".json")))
 output = open(os.path.join(folder, verb + ".out"), "rb").read()
 if os.path.exists(os.path.join(folder, verb + ".then")):
     os.replace(os.path.join(folder, verb + ".then"), os.path.join(folder, verb + ".out"))
-if script["manifest"]:
-    with open(call["variables"]["manifest"], "w") as file:
-        file.write(script["manifest"])
+for variable, text in script["writes"].items():
+    name, dash, build = variable.partition("-")
+    with open(call["variables"][name] + dash + build, "w") as file:
+        file.write(text)
 pause = script["interrupted_before"].encode()
 before, found, after = output.partition(pause) if pause else (output, b"", b"")
 told = []
@@ -98,7 +102,7 @@ class Scripted:
         code: int = 0,
         hangs: bool = False,
         interrupted_before: bytes = b"",
-        manifest: str = "",
+        writes: Mapping[str, str] = NO_ITEMS,
         leaves: str = "",
         deaf: bool = False,
         then: bytes = b"",
@@ -107,14 +111,15 @@ class Scripted:
 
         `hangs` waits for SIGTERM or SIGINT after the output; `interrupted_before` sends SIGINT to
         its starter when it comes to these bytes, and waits for one; `deaf` goes on then
-        until it is killed. `leaves` names a file that it makes where it runs. `then` is what it
+        until it is killed. `leaves` names a file that it makes where it runs. `writes` has the text
+        of each file whose path a variable has; after a dash, more of its name. `then` is what it
         prints from the second call on, if that differs.
         """
         script: dict[str, Any] = {
             "code": code,
             "hangs": hangs,
             "interrupted_before": interrupted_before.decode(),
-            "manifest": manifest,
+            "writes": dict(writes),
             "leaves": leaves,
             "deaf": deaf,
         }

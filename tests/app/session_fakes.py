@@ -87,6 +87,7 @@ class FakeEnvironment:
                 app="web",
                 region="us-east-1",
                 promote_for=lambda _: SimpleNamespace(rollback_window=3),
+                notify=(),
                 windows_for=lambda _: self.windows,
                 policy=(),
             ),

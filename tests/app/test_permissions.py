@@ -91,6 +91,19 @@ def test_a_policy_has_the_names_of_the_configuration(capsys: Captured, calls: li
     assert calls == ["web"]
 
 
+def test_a_topic_may_be_told_of_its_environments_alone(capsys: Captured) -> None:
+    topic = "arn:aws:sns:eu-central-1:123456789012:deployments"
+    table = f'[[notify]]\nkind = "sns"\ntopic_arn = "{topic}"\nenvironments = ["staging"]\n'
+    edit("[state]", f"{table}[state]")
+    assert printed(capsys, "deploy", "-e", "staging")["Topics"] == {
+        "Sid": "Topics",
+        "Effect": "Allow",
+        "Action": "sns:Publish",
+        "Resource": topic,
+    }
+    assert "Topics" not in printed(capsys, "deploy", "-e", "production")
+
+
 @pytest.mark.parametrize("words", [("read",), ("bake",), ("deploy", "-e", "staging")])
 def test_aws_is_not_called_if_the_configuration_says_it_all(
     words: tuple[str, ...], capsys: Captured, calls: list[str]

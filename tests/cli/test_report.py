@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.envelope import seal
 from pipeline.adapters.store.records.deployments import file_key, record_key
 from pipeline.adapters.store.records.timelines import TimelineWriter
+from pipeline.app.application import Application, Options
+from pipeline.app.reports.report import save
 from pipeline.cli.main import run
+from pipeline.cli.written_reports import write_reports
 from pipeline.core.state.deployment import Deployment, Outcome, Result
 from pipeline.core.timeline.model import Note, Timeline
 from tests.cli.deployments import DONE
@@ -79,3 +83,53 @@ def test_a_deployment_that_does_not_exist_is_an_error(
 ) -> None:
     assert run(["report", *words]) == code
     assert error in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+def test_html_writes_one_file_beside_the_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["report", FAILED.id, "--html", str(tmp_path / "new/report.html")]) == 0
+    html = (tmp_path / "new/report.html").read_text()
+    assert "<h1>r000124 still serves staging</h1>" in html
+    assert "<pre" in html
+    assert capsys.readouterr().out.startswith("r000124 still serves staging\n")
+    (tmp_path / "file").touch()
+    assert run(["report", "--html", str(tmp_path / "file/report.html")]) == 3
+    assert "next: name a file in a folder that you may write" in capsys.readouterr().err
+
+
+def ended(store: DirectoryStore) -> list[str]:
+    """End a command that ran the failed deployment; return its messages."""
+    messages: list[str] = []
+    app = Application.start(Options(), lambda event: messages.append(getattr(event, "text", "")))
+    app.deployed[FAILED.id] = "staging"
+    assert app.reports == store.folder / "reports"
+    write_reports(app)
+    return messages
+
+
+def test_a_command_ends_with_the_path_of_the_report_of_its_deployment(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.app.reports.report.KEPT", 2)
+    for number in range(3):
+        save(store.folder / f"reports/old-{number}.html", "")
+    path = store.folder / f"reports/staging-{FAILED.id}.html"
+    assert ended(store) == [f"report: {path}"]
+    assert path.read_text().startswith("<!doctype html>")
+    assert len(list(path.parent.iterdir())) == 2
+
+
+def test_a_report_that_cannot_be_written_is_a_message(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store.folder / "reports").touch()
+    (message,) = ended(store)
+    assert message.startswith("the report is not written: report ")
+    assert message.endswith(f"; later: ami-pipeline report {FAILED.id}")
+    monkeypatch.setattr("pipeline.cli.written_reports.LONGEST", 0.0)
+    monkeypatch.setattr("pipeline.app.reports.report.report", lambda *_: time.sleep(0.2))
+    assert ended(store) == [
+        "the report is not written: the store is slow; later: ami-pipeline report " + FAILED.id
+    ]

@@ -315,7 +315,8 @@ ulr = "x"
         "  line 2, region: 'eu-central-1a' is an Availability Zone: write its region, "
         "eu-central-1\n"
         "  line 3, templte: unknown key; remove it; the keys of this table are "
-        "extends, app, region, bake, environments, promote, terraform, freeze, policy, state\n"
+        "extends, app, region, bake, environments, promote, terraform, freeze, policy, state, "
+        "notify, notify_check\n"
         '  line 4, bake.template: is missing; add to [bake]: template = "packer/app.pkr.hcl"\n'
         "  line 5, bake.keep: is out of range: input should be greater than or equal to 1\n"
         '  line 6, bake.timeout: \'90\' is not a duration: a duration is written "90s", "45m", '

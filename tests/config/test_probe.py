@@ -136,6 +136,17 @@ def test_a_test_url_needs_a_test_listener(tmp_path: Path) -> None:
     )
 
 
+def test_the_url_of_a_member_names_its_address(tmp_path: Path) -> None:
+    toml = f'[environments.a.promote.probe]\nurl = "{URL}"\nmember_url = "http://10.0.0.7:8080/"'
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(tmp_path, toml))
+    assert "does not contain {address}, the private address of a member" in str(caught.value)
+    good = toml.replace("10.0.0.7", "{address}")
+    probe = load(write(tmp_path, good)).promote_for("a").policy.probe
+    assert probe is not None
+    assert probe.urls_of(["10.0.0.7"]) == ("http://10.0.0.7:8080/",)
+
+
 def test_the_schema_accepts_both_forms_of_a_limit() -> None:
     for limit in (0, "1%"):
         document = {

@@ -73,6 +73,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.config_check: [commands.config_check()],
     commands.config_terraform_check: [commands.config_terraform_check("staging")],
     commands.local_cloud_up: [commands.local_cloud_up()],
+    commands.notify_test: [commands.notify_test(), commands.notify_test("staging")],
     commands.docs: [commands.docs(), commands.docs("configuration")],
 }
 BUILDERS = {

@@ -239,7 +239,7 @@ class CrashEnvironment:
             groups=groups,
             templates=site._templates(),
             images=frozenset(each["ImageId"] for each in images),
-            attached={name: frozenset(site._attached(name)) for name in groups},
+            attached={name: frozenset(site._attached(name, leaving=False)) for name in groups},
             healthy=healthy,
             document=self.content(),
             weights=weights,

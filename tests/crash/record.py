@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tests.crash.snapshot import Snapshot
 
 
+FRESH = 0.1
+"""Real seconds after which a read shows what had happened: 10 of the sped-up cloud take less."""
+
+
 @dataclass(kw_only=True)
 class RunRecord:
     """One run in progress; `before` is the snapshot at its start."""
@@ -38,6 +42,9 @@ class RunRecord:
     @classmethod
     def start(cls, environment: CrashEnvironment) -> RunRecord:
         environment.clear_timeline()
+        time.sleep(
+            FRESH
+        )  # a read may be older than its call, and must not be older than the events
         return cls(environment=environment, before=environment.observe(), lost=environment.count())
 
     def judge(self, when: str, violations: list[str]) -> None:

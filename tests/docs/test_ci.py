@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import shlex
@@ -14,12 +13,10 @@ import click
 import pytest
 
 from pipeline.cli.main import cli, run
+from tests.docs.ci_yaml import CI, yaml
 from tests.docs.command_tree import commands
 
-yaml: Any = importlib.import_module("yaml")  # it comes with moto; there are no stubs
-
 ROOT = Path(__file__).resolve().parents[2]
-CI = ROOT / "docs/ci"
 FILES = sorted(CI.glob("*.yml"))
 GITHUB = [path for path in FILES if "gitlab" not in path.name]
 POLICIES = sorted((CI / "iam").glob("*.json"))
@@ -48,6 +45,7 @@ def set_words(line: str) -> str:
 
 def called() -> list[list[str]]:
     found = (set_words(line.removeprefix("exec ")) for path in FILES for line in lines(path))
+    found = (line.partition(" > ")[0] for line in found)
     return [shlex.split(line)[1:] for line in found if line.startswith("ami-pipeline ")]
 
 
@@ -73,6 +71,7 @@ def test_each_file_calls_what_it_is_for() -> None:
         "gitlab-ci.yml": {"bake", "config", "promote", "rebuild", "rollback"},
         "plan.yml": {"config", "promote"},
         "nightly.yml": {"rebuild", "rollback"},
+        "notify.yml": {"notify"},
         "resume.yml": {"abort", "recover", "resume"},
         "rollback.yml": {"rollback", "status"},
     }
@@ -81,18 +80,19 @@ def test_each_file_calls_what_it_is_for() -> None:
 @pytest.mark.parametrize("path", GITHUB, ids=lambda path: path.name)
 def test_a_workflow_takes_a_role_and_gives_the_tool_its_signals(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
-    assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
+    comments = {"pull-requests": "write"} if path.name == "plan.yml" else {}
+    assert workflow["permissions"] == {"contents": "read", "id-token": "write", **comments}
     roles = [step["with"] for step in steps(path) if "configure-aws" in step.get("uses", "")]
     assert roles
     assert all(int(each["role-duration-seconds"]) >= 3600 for each in roles)
     changing = [
         line
         for line in lines(path)
-        if re.search(r"bake|promote|rebuild|rollback|resume|abort", line)
+        if re.search(r"\b(bake|promote|rebuild|rollback|resume|abort)\b", line)
     ]
     assert all(line.startswith("exec ami-pipeline ") for line in changing)
     if path.name == "plan.yml":
-        assert all(line.endswith(" --plan") for line in changing)
+        assert all(line.endswith(" --plan > plan.txt") for line in changing)
     elif path.name != "rollback.yml":
         assert workflow["concurrency"]["cancel-in-progress"] is False
 

@@ -200,6 +200,7 @@ def test_every_call_of_the_adapters_is_among_the_documented_permissions() -> Non
     others += "|send_command|get_command_invocation|cancel_command"
     others += "|list_role_policies|remove_role_from_instance_profile"
     made = set(re.findall(rf"(?:\.|paginator\(\")({verbs}|{others})", source))
+    made |= set(re.findall(r"\.sns\([^)]*\)\.(publish)\b", source))
     # The actions that allow calls of another name (S3 User Guide).
     iam = {
         "list_objects_v2": "ListBucket",

@@ -339,11 +339,15 @@ class Site:
     def _ours(self, names: Any) -> list[str]:
         return [name for name in names if name.startswith(self.group(""))]
 
-    def _attached(self, release: str) -> list[str]:
+    def _attached(self, release: str, *, leaving: bool = True) -> list[str]:
+        """Return a group's traffic sources; without `leaving` not those that drain its members."""
         answer = self.testbed.cloud.aws("autoscaling").describe_traffic_sources(
             AutoScalingGroupName=self.group(release)
         )
-        return [each["Identifier"] for each in answer["TrafficSources"]]
+        found = [
+            each for each in answer["TrafficSources"] if leaving or each["State"] != "Removing"
+        ]
+        return [each["Identifier"] for each in found]
 
     def _state(self) -> frozenset[str]:
         """Return the releases whose template and group are both in Terraform's state."""

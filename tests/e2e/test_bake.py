@@ -75,8 +75,19 @@ def test_a_bake_leaves_the_image_its_tags_its_record_and_tfvars_and_nothing_else
         "app_version": "1.4.2",
     }
     assert project.left_in_cloud() == {**NOTHING, "images": [baked["ami_id"]]}
-    records = list((project.folder / ".ami-pipeline").rglob("*.json"))
-    assert [path.stem for path in records] == [baked["name"]]
+    records = sorted((project.folder / ".ami-pipeline").rglob("*.json"))
+    assert [(each.parent.name, each.stem) for each in records] == [
+        ("contents", baked["name"]),
+        ("images", baked["name"]),
+    ]
+    contents = json.loads(records[0].read_text())["content"]
+    assert contents["source"]["id"] == baked["source_ami"]
+    # An instance of the local cloud has the packages of this machine, which has Debian's.
+    installed = subprocess.run(
+        ["/usr/bin/dpkg-query", "-W"], check=True, capture_output=True, text=True
+    )
+    names = {line.partition("\t")[0].partition(":")[0] for line in installed.stdout.splitlines()}
+    assert {each["name"] for each in contents["packages"]} == names
 
 
 def test_an_unchanged_bake_finds_the_image_with_five_calls_and_no_build(

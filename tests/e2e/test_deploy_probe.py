@@ -21,13 +21,16 @@ sed -i -e 's|parts.path == "/slow"|False|' -e 's/self._answer(404/self._answer(5
 """
 """The application then answers 500 to /slow, and is healthy."""
 ROLLED_BACK = 4
+PROBE = {"rate": 50, "timeout": "30s"}
+PROBE_URL = "{}/slow?seconds=0"
+MEMBERS = "http://{address}:8080/slow?seconds=0"
 
 
 @pytest.fixture(scope="module")
 def site(testbed: CloudTestbed) -> Site:
     made = testbed.site("probed", "application")
-    url = f"{made.balancers[0].url}/slow?seconds=0"
-    made.configure(soak="1m", observe="1m", probe={"url": url, "rate": 50, "timeout": "30s"})
+    url = PROBE_URL.format(made.balancers[0].url)
+    made.configure(soak="1m", observe="1m", probe={**PROBE, "url": url})
     return made
 
 
@@ -67,6 +70,24 @@ def test_a_good_release_shows_its_totals_and_a_bad_one_is_rolled_back_by_the_pro
     assert "the probe's first failed request" in bad.err
     assert site.image_of(site.serving) == site.testbed.new
     assert [each["probe"] for each in history(site)[:2]] == [totals, good.document["probe"]]
+
+
+def test_no_member_gets_traffic_if_one_of_them_fails_before(site: Site) -> None:
+    site.ensure_serving(site.testbed.new)
+    members = {**PROBE, "url": PROBE_URL.format(site.balancers[0].url), "member_url": MEMBERS}
+    site.configure(
+        soak="1m", observe="1m", deadlines={"verify": "30m"}, probe=members
+    )  # half a minute here
+    with site.under_load(50):
+        good = site.promote("--image", site.testbed.old)
+    assert good.code == 0, good.err
+
+    (broken,) = installed_images(site.testbed.cloud, ["3.1.0"], BREAK)
+    with site.under_load(50):
+        bad = site.promote("--image", broken)
+    assert (bad.code, bad.document["phase"]) == (ROLLED_BACK, "verify"), bad.err
+    assert "HTTP 500, expected 200-299" in bad.document["reason"]
+    assert "s  attach: started" not in bad.err
 
 
 def test_a_run_that_is_stopped_or_killed_ends_at_once_and_the_totals_add_up(site: Site) -> None:

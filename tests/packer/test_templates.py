@@ -70,6 +70,7 @@ def test_the_sample_template_accepts_every_variable_of_the_pipeline(sources: Pat
         "tags": {"Team": "web"},
         "run_tags": {"Team": "web"},
         "manifest": "made.json",
+        "packages_file": "packages.txt",
     }
     assert set(values) == TOOL_VARIABLES
     code, output = validate(sources / "packer" / "app.pkr.hcl", values, sources)

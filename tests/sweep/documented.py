@@ -34,6 +34,7 @@ ELSEWHERE = {
     "s3:GetEncryptionConfiguration": "doctor",
     "s3:GetObjectVersion": "state show",
     "s3:ListBucketVersions": "state show",
+    "sns:Publish": "notifications",
     "ssm:CancelCommand": "a hook in instances",
     "ssm:GetCommandInvocation": "a hook in instances",
     "ssm:SendCommand": "a hook in instances",

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pipeline.core.changes.inputs import InputChange
 from pipeline.core.changes.model import (
     Changes,
-    Commit,
     CommitChange,
     ExtraHours,
     InputChanges,
+    ListedCommit,
     Package,
     PackageChanges,
 )
@@ -66,7 +66,7 @@ def test_unknown_parts_say_why() -> None:
 
 
 def test_long_lists_are_cut_and_counted() -> None:
-    commits = tuple(Commit(id=f"{n:040}", subject=f"Change {n}") for n in range(12))
+    commits = tuple(ListedCommit(id=f"{n:040}", subject=f"Change {n}") for n in range(12))
     packages = tuple(Package(name=f"p{n}", version="1") for n in range(15))
     lines = changes_text(
         Changes(
@@ -83,7 +83,7 @@ HOSTILE = "\x1b]0;owned\x07Fix\n::set-env name=A::b\n##[group]x\u202e <script>`|
 
 
 def test_hostile_texts_are_harmless_everywhere() -> None:
-    commit = Commit(id="a" * 40, subject=HOSTILE, author=HOSTILE)
+    commit = ListedCommit(id="a" * 40, subject=HOSTILE, author=HOSTILE)
     package = Package(name=HOSTILE, version=HOSTILE)
     change = InputChange(name=HOSTILE, before=HOSTILE, after=None)
     changes = replace(

@@ -62,6 +62,8 @@ def main() -> int:
     if given.record and not code:
         given.record.write_text(written(recording(record, changes)))
     print(f"\n{timeline(record)}\n\n{last_line(record)}", flush=True)
+    if not code and not given.kill:
+        print(f"report: {story.REPORT}", flush=True)
     return code or (1 if record.failures else 0)
 
 

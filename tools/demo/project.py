@@ -53,10 +53,14 @@ UNHEALTHY = f"sed -i 's/_answer(503 if .* else 200,/_answer(503,/' {SERVER}"
 FAULTY = f"sed -i 's/(503,/(200,/; s/(200, describe/(500, describe/' {SERVER}"
 
 
-def environment(printed: str) -> str:
-    """Return the environment's tables of pipeline.toml, given the output of the stack."""
+def environment(printed: str, url: str = "") -> str:
+    """Return the environment's tables of pipeline.toml, given the output of the stack.
+
+    `url` is what the probe requests, empty for no probe.
+    """
     first, rest = printed.replace("NAME", "staging").split("\n", 1)
-    return f"\n{first}\n{SIZES}{rest}{PROMOTE}"
+    probe = f'probe.url = "{url}"  # requests during a deployment, for its report\n' if url else ""
+    return f"\n{first}\n{SIZES}{rest}{PROMOTE}{probe}"
 
 
 def copy_project(folder: Path, terraform: str = "") -> Path:

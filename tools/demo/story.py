@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +23,10 @@ VARS = "-var=name=web-staging -var=nat=none"
 PROMOTE = "ami-pipeline promote -e staging --yes"
 ROLLED_BACK = 4
 """The exit code of a failed promotion that was rolled back."""
+UNHEALTHY = "3.0.0"
+"""The version that is never healthy."""
+REPORT = project.REPOSITORY / ".build/demo-report.html"
+"""Where the demo leaves a report: its own folder is deleted."""
 RATE = 30.0
 """Requests per second."""
 CONSECUTIVE = 10
@@ -112,6 +118,7 @@ def run(demo: Demo) -> None:
     faulty_release(demo)
     roll_back(demo)
     show_result(demo)
+    write_report(demo)
 
 
 def cloud(demo: Demo) -> None:
@@ -142,10 +149,11 @@ def stack(demo: Demo) -> None:
         for command in (f"{demo.stack} init", apply):
             demo.require(command, demo.shell.run(command, only=SHOWN), 0)
         step.outcome = "applied"
-    say("Add the stack's output to pipeline.toml, with sizes, a hook and a deadline.")
+    say("Add the stack's output to pipeline.toml, with sizes, a hook, a probe and a deadline.")
     demo.edit(append_command("smoke.py", project.SMOKE))
     printed = demo.shell.read(f"{demo.stack} output -raw pipeline_toml")
-    demo.edit(append_command("pipeline.toml", project.environment(printed)))
+    url = demo.shell.read(f"{demo.stack} output -raw url").strip()
+    demo.edit(append_command("pipeline.toml", project.environment(printed, url)))
 
 
 def first_release(demo: Demo) -> None:
@@ -173,7 +181,7 @@ def second_release(demo: Demo) -> None:
 def unhealthy_release(demo: Demo) -> None:
     """Promote a version whose health check never passes: the load balancer detects it."""
     say("3.0.0 answers its health check with 503. It gets no traffic and is rolled back.")
-    demo.bake("3.0.0", project.UNHEALTHY)
+    demo.bake(UNHEALTHY, project.UNHEALTHY)
     demo.release("promote 3.0.0, never healthy", PROMOTE, "2.0.0", ROLLED_BACK)
 
 
@@ -195,3 +203,13 @@ def show_result(demo: Demo) -> None:
     say("Show what serves, and the deployments.")
     demo.command("status", "ami-pipeline status -e staging")
     demo.command("history", "ami-pipeline history -e staging")
+
+
+def write_report(demo: Demo) -> None:
+    """Write the report of the release that was never healthy to a file that stays."""
+    printed = demo.shell.read("ami-pipeline --output json history -e staging")
+    failed = next(
+        each["id"] for each in json.loads(printed)["deployments"] if each["version"] == UNHEALTHY
+    )
+    say(f"Write the report of {UNHEALTHY}: what failed, why, and what users noticed.")
+    demo.command("report", f"ami-pipeline report {failed} --html {shlex.quote(str(REPORT))}")

@@ -79,6 +79,10 @@ class Clients:
         """Return the Systems Manager client of a region; its type stubs are not installed."""
         return self._client("ssm", region)
 
+    def sns(self, region: str) -> Any:
+        """Return the SNS client of a region; its type stubs are not installed."""
+        return self._client("sns", region)
+
     def sts(self, region: str) -> STSClient:
         """Return the STS client of a region."""
         client: STSClient = self._client("sts", region)

@@ -19,7 +19,7 @@ from pipeline.core import commands
 from pipeline.core.bake.model import BuildResources, ObservedImage, Removal, Source
 from pipeline.core.changes.model import ComparedImage
 from pipeline.core.errors import RefusedError
-from pipeline.core.image import BAKE_TAG, STATUS_TAG, ImageStatus
+from pipeline.core.image import BAKE_TAG, STATUS_TAG, TAG_PREFIX, ImageStatus
 from pipeline.core.preflight.facts import ImageFacts
 
 if TYPE_CHECKING:
@@ -133,6 +133,18 @@ class Ec2Images:
     def find(self, region: str, image_id: str) -> ObservedImage | None:
         """Return an image by id; None if it does not exist or another account owns it."""
         return next(iter(self._owned(region, {"image-id": [image_id]})), None)
+
+    def compared(self, region: str, ids: Sequence[str]) -> dict[str, ComparedImage]:
+        """Return the images with these ids that this account can see, of any owner, by id.
+
+        Deprecated and disabled ones, too. Raises RefusedError if EC2 does not answer.
+        """
+        if not ids:
+            return {}
+        options = {"IncludeDeprecated": True, "IncludeDisabled": True}
+        with translate_errors("reading source images", region):
+            found = _describe(self._clients.ec2(region), {"image-id": ids}, **options)
+        return {each["ImageId"]: _compared(each) for each in found}
 
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         """Tag the image and its snapshots."""
@@ -263,24 +275,6 @@ def read_image_facts(ec2: Any, image_id: str) -> ImageFacts | None:
     )
 
 
-def read_compared(clients: Clients, region: str, ids: Sequence[str]) -> dict[str, ComparedImage]:
-    """Return the images with these ids that this account can see, such as source images, by id.
-
-    Raises RefusedError if EC2 does not answer.
-    """
-    if not ids:
-        return {}
-    options = {"IncludeDeprecated": True, "IncludeDisabled": True}
-    with translate_errors("reading source images", region):
-        found = _describe(clients.ec2(region), {"image-id": ids}, **options)
-    return {
-        each["ImageId"]: ComparedImage(
-            id=each["ImageId"], name=each.get("Name", ""), created=each.get("CreationDate", "")
-        )
-        for each in found
-    }
-
-
 def _describe(ec2: Any, filters: Filters, **options: Any) -> list[ImageTypeDef]:
     """Return every image that matches; AWS advises to read them in pages (DescribeImages)."""
     options = {**options, "Filters": as_filters(filters), "MaxResults": IMAGES}
@@ -305,6 +299,17 @@ def _observed(image: ImageTypeDef, region: str) -> ObservedImage:
         source="" if image.get("SourceInstanceId") else image.get("SourceImageId", ""),
         protection=_protection(image),
         architecture=image.get("Architecture", ""),
+    )
+
+
+def _compared(image: ImageTypeDef) -> ComparedImage:
+    tags = read_tags(image)
+    return ComparedImage(
+        id=image["ImageId"],
+        name=image.get("Name", ""),
+        version=tags.get(f"{TAG_PREFIX}version", ""),
+        created=image.get("CreationDate", ""),
+        quarantined=tags.get(STATUS_TAG) == ImageStatus.QUARANTINED,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.adapters.packer.template_source import TemplateSource
 from pipeline.core.bake.builds import selected
 from pipeline.core.bake.model import BakeRequest, Template
-from pipeline.core.bake.variables import accepted, offered
+from pipeline.core.bake.variables import MANIFEST, PACKAGES, accepted, offered
 
 
 @contextmanager
@@ -80,3 +80,12 @@ def _selection(request: BakeRequest, template: Template) -> list[str]:
     running = selected(template, request.only)
     others = ",".join(name for name in template.builds if name not in running)
     return [f"-except={others}"] if others else []
+
+
+def with_places(variables: Mapping[str, Any], manifest: Path, packages: Path) -> Mapping[str, Any]:
+    """Return the variables with the paths of the files that Packer writes for this program."""
+    places = {"manifest": (MANIFEST, manifest), "packages_file": (PACKAGES, packages)}
+    return {
+        name: str(places[name][1]) if name in places and value == places[name][0] else value
+        for name, value in variables.items()
+    }

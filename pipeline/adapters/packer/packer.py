@@ -21,10 +21,11 @@ from pipeline.adapters.packer.arguments import (
     known_variables,
     private_folder,
     variable_files,
+    with_places,
 )
 from pipeline.adapters.packer.build_locks import log_of
 from pipeline.adapters.packer.build_names import BuildNames
-from pipeline.adapters.packer.inspection import parse_inspection, read_manifest
+from pipeline.adapters.packer.inspection import parse_inspection, read_manifest, read_package_lists
 from pipeline.adapters.packer.masked_names import unmasked_template
 from pipeline.adapters.packer.source_filters import readable_filters
 from pipeline.adapters.packer.stream import Stream, StreamReader
@@ -37,13 +38,12 @@ from pipeline.adapters.process.process import Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.builds import expected_builds
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
-from pipeline.core.bake.remedies import init_remedy, machine_remedy
-from pipeline.core.bake.template_remedies import (
+from pipeline.core.bake.remedies.of_machine import init_remedy, machine_remedy
+from pipeline.core.bake.remedies.of_template import (
     is_missing_plugin,
     is_of_template,
     template_remedy,
 )
-from pipeline.core.bake.variables import MANIFEST
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
 from pipeline.core.masking import Masker
@@ -176,9 +176,8 @@ class Packer:
         env = self._calling(request, lasts)
         masker = self.masker.adding(secrets_in(env))
         with private_folder() as folder, appending(log) as write:
-            manifest = folder / "manifest.json"
-            if variables.get("manifest") == MANIFEST:
-                variables = {**variables, "manifest": str(manifest)}
+            manifest, packages = folder / "manifest.json", folder / "packages.txt"
+            variables = with_places(variables, manifest, packages)
             names = BuildNames(template.builds.items())
             reader = StreamReader(masker=masker, log=write, step=self._step, names=names)
             feed = _reporting(reader, on_resources)
@@ -197,6 +196,7 @@ class Packer:
             ending, code, failure = self._stream(command, feed, request)
             written = read_manifest(manifest)
             found = reader.stream if failure else reader.close()
+            lists = read_package_lists(packages, tuple(found.images()))
         self.report(
             BuildEnded(seconds=time.monotonic() - began, how=_describe_ending(ending, code))
         )
@@ -213,6 +213,7 @@ class Packer:
             source_ami=found.source_ami,
             log=log,
             masked=found.masked,
+            packages=lists,
         )
 
     def _stream(

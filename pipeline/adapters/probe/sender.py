@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from math import ceil
 from queue import SimpleQueue
+from urllib.parse import urlsplit
 
 from pipeline.adapters.probe.client import Client, NoAnswerError
 from pipeline.core.masking import Masker
@@ -59,16 +60,16 @@ class Sender:
         self._clients: dict[str, Client] = {}
         self._running: _Schedule | None = None
 
-    def send(self, url: str, phase: str) -> None:
-        """Send requests to a URL from now on; results name the phase. No URL: send none."""
-        if not url:
+    def send(self, urls: tuple[str, ...], phase: str) -> None:
+        """Send requests to the URLs in turn from now on; results name the phase. No URL: none."""
+        if not urls:
             self._end()
             return
-        if self._running and self._running.url == url:
+        if self._running and self._running.urls == urls:
             self._running.phase = phase
             return
         self._end()
-        running = _Schedule(self._probe.rate, url, phase, self._begin_one)
+        running = _Schedule(self._probe.rate, urls, phase, self._begin_one)
         with suppress(RuntimeError):  # no room for another thread: the next phase tries again
             running.start()
             self._running = running
@@ -146,6 +147,10 @@ class Sender:
             failure = failure_of(self._probe, answer)
         except NoAnswerError as error:
             failure = str(error)
+        is_member = url not in {self._probe.url, self._probe.test_url}
+        member = urlsplit(url).netloc if is_member else ""
+        if failure and member:
+            failure = f"{member}: {failure}"
         text = self._masker.text
         return Result(
             phase=phase,
@@ -154,6 +159,7 @@ class Sender:
             seconds=time.monotonic() - sent,
             failure=text(failure),
             excerpt=text(excerpt_of(answer.body)) if failure else "",
+            member=member,
             status=answer.status,
             version=text(version_of(self._probe, answer)),
         )
@@ -162,8 +168,8 @@ class Sender:
 class _Schedule:
     """A thread that begins requests at a fixed rate, from its start to its end."""
 
-    def __init__(self, rate: float, url: str, phase: str, begin: Begin) -> None:
-        self.url = url
+    def __init__(self, rate: float, urls: tuple[str, ...], phase: str, begin: Begin) -> None:
+        self.urls = urls
         self.phase = phase
         self._rate = rate
         self._begin = begin
@@ -182,7 +188,7 @@ class _Schedule:
     def _run(self) -> None:
         began, sent = time.monotonic(), 0
         while not self._over.wait(max(0.0, began + sent / self._rate - time.monotonic())):
-            self._begin(self.url, self.phase)
+            self._begin(self.urls[sent % len(self.urls)], self.phase)
             sent += 1
 
 

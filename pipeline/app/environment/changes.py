@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from pipeline.adapters.aws.images import read_compared
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.images import Ec2Images
+from pipeline.adapters.ci.git import read_commits
+from pipeline.app.application import Application
+from pipeline.app.bake import records
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.changes.compare import Side, compare
 from pipeline.core.changes.model import (
@@ -26,6 +31,43 @@ from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind, Policy
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Size
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageReader:
+    """A reader of what images have, in the store and in EC2."""
+
+    app: Application
+    clients: Clients
+
+    def compare(self, before: Side | None, after: Side) -> Changes:
+        """Return what differs between two sides, whose contents are read, and their commits."""
+        described = self._sources([each.image for each in (before, after) if each])
+        changes = compare(
+            self._with_contents(before, described) if before else None,
+            self._with_contents(after, described),
+        )
+        commits = read_commits(self.app.settings.root, self.app.environ, changes.commits)
+        return replace(changes, commits=commits)
+
+    def _with_contents(self, side: Side, described: Mapping[str, ComparedImage]) -> Side:
+        contents, source = self._contents(side.image), side.image.source_ami
+        recorded = contents.source if contents.source.id else ComparedImage(id=source)
+        return replace(side, contents=replace(contents, source=described.get(source, recorded)))
+
+    def _contents(self, image: Image) -> ImageContents:
+        try:
+            return records(self.app, self.clients, timedelta()).contents(image)
+        except PipelineError as error:
+            return ImageContents(unknown=f"{error.where}: {error.what}")
+
+    def _sources(self, images: Sequence[Image]) -> Mapping[str, ComparedImage]:
+        """Return the source images that EC2 still has, by their ids; none if it does not answer."""
+        ids = sorted({each.source_ami for each in images} - {""})
+        try:
+            return Ec2Images(self.clients).compared(self.app.settings.region, ids)
+        except PipelineError:
+            return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,22 +91,28 @@ class Comparison:
         blue: ObservedGroup | None,
     ) -> Changes:
         """Return what a new release brings; `whole` is its size once it serves alone."""
-        after = GroupSize(
+        size = GroupSize(
             instance_type=whole.instance_type,
             minimum=new.minimum,
             maximum=whole.maximum,
             desired=whole.desired,
         )
+        after = Side(image=image, inputs=new.inputs, size=size, is_release=True)
+        images = ImageReader(app=self.reader.app, clients=self.reader.clients)
         old = document.releases.get(deployment.blue)
         if old is None:
-            return compare(None, self._side(image, self._sources([image]), new, after))
-        serving = self._image(old.release.ami_id)
-        sources = self._sources([serving, image])
-        size = size_of(old.release.size.instance_type, blue) if blue else None
-        changes = compare(
-            self._side(serving, sources, old, size), self._side(image, sources, new, after)
-        )
+            return images.compare(None, after)
+        changes = images.compare(self._serving(old, blue), after)
         return replace(changes, extra=self._extra(deployment, old, blue, whole.desired))
+
+    def _serving(self, old: ReleaseRecord, blue: ObservedGroup | None) -> Side:
+        settings = self.reader.app.settings
+        return Side(
+            image=image_of(self.known, old.release.ami_id, settings.app, settings.region),
+            inputs=old.inputs,
+            size=size_of(old.release.size.instance_type, blue) if blue else None,
+            is_release=True,
+        )
 
     def _extra(
         self, deployment: Deployment, old: ReleaseRecord, blue: ObservedGroup | None, new: int
@@ -81,34 +129,6 @@ class Comparison:
             worker=deployment.worker,
         )
         return extra_hours(policy, groups)
-
-    def _side(
-        self,
-        image: Image,
-        sources: Mapping[str, ComparedImage],
-        release: ReleaseRecord,
-        size: GroupSize | None,
-    ) -> Side:
-        source = sources.get(image.source_ami, ComparedImage(id=image.source_ami))
-        return Side(
-            image=image,
-            contents=ImageContents(source=source),
-            inputs=release.inputs,
-            size=size,
-            is_release=True,
-        )
-
-    def _image(self, ami_id: str) -> Image:
-        settings = self.reader.app.settings
-        return image_of(self.known, ami_id, settings.app, settings.region)
-
-    def _sources(self, images: Sequence[Image]) -> Mapping[str, ComparedImage]:
-        """Return the source images that EC2 still has, by their ids; none if it does not answer."""
-        ids = sorted({each.source_ami for each in images} - {""})
-        try:
-            return read_compared(self.reader.clients, self.reader.app.settings.region, ids)
-        except PipelineError:
-            return {}
 
 
 def size_of(instance_type: str, group: ObservedGroup) -> GroupSize:

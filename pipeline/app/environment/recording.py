@@ -45,6 +45,7 @@ def recorded(reader: EnvironmentReader, deployment: Deployment) -> Iterator[None
             yield
         finally:
             app.at_end.append(writer.close)
+            app.deployed[deployment.id] = deployment.environment
 
 
 class TimelineListener:

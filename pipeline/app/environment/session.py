@@ -20,6 +20,7 @@ from pipeline.app.environment.interrupted import (
 )
 from pipeline.app.environment.lease import EnvironmentLease
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.notifying import start_notifying
 from pipeline.app.environment.paused import end_overdue, paused_error, require_not_paused
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.unrecorded import find_lost
@@ -108,6 +109,8 @@ class EnvironmentSession:
             reader.identify()
             if not options.rebuilds and (lost := find_lost(reader, document)):
                 raise lost
+        if options.interrupted is not Interrupted.REFUSE_TO_PLAN:
+            start_notifying(reader)
         session = cls(reader=reader, options=options, document=document, until=until)
         return session.finish_first(require) if options.finish_first else session
 

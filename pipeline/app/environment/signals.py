@@ -52,6 +52,8 @@ def _probe(
             keep=ledger.keep,
             clock=time.monotonic,
             sleep=reader.app.interrupts.sleep,
+            addresses=partial(reader.groups.addresses, ledger.read().group(deployment.green)),
+            start_limit=reader.policy.limit("verify") / reader.pace.speed,
         )
 
 

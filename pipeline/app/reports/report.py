@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.files.atomic import write_atomically
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.records.deployments import Deployments
 from pipeline.adapters.store.records.timelines import Timelines
@@ -12,6 +15,9 @@ from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.timeline.record import DeploymentRecord, shortened
+
+KEPT = 100
+"""Reports that stay on this machine."""
 
 
 def report(app: Application, deployment: str, environment: str) -> DeploymentRecord:
@@ -69,3 +75,26 @@ def _file_name(where: str) -> str:
     """Return the name of a file of a deployment by its path or URL, empty for a sentence."""
     name = where.rpartition("/")[2]
     return name if name.endswith(".txt") and " " not in name else ""
+
+
+def save(path: Path, html: str) -> None:
+    """Write a report; raises RefusedError if the file cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, html.encode("utf-8", "backslashreplace"), mode=0o644)
+    except OSError as error:
+        remedy = "name a file in a folder that you may write"
+        raise RefusedError(f"report {path}", error.strerror or str(error), remedy) from error
+
+
+def save_automatically(app: Application, deployment: Deployment, html: str) -> Path:
+    """Write the report of a deployment to this machine's folder, which keeps the newest ones."""
+    path = app.reports / f"{deployment.environment}-{deployment.id}.html"
+    save(path, html)
+    for old in sorted(path.parent.glob("*.html"), key=_changed)[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime

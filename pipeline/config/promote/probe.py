@@ -21,6 +21,7 @@ def _in_time(seconds: float) -> float:
 
 
 _Url = Annotated[str, AfterValidator(probe_values.check_url)]
+_MemberUrl = Annotated[str, AfterValidator(probe_values.check_member_url)]
 _Rate = Annotated[float, Field(ge=0.1, le=100)]
 _Expect = Annotated[
     str,
@@ -67,6 +68,9 @@ class EnvironmentProbeSettings(Table):
     headers: _Headers | None = Field(default=None, description="Replace promote.probe.headers.")
     verify_tls: bool | None = Field(default=None, description="Override promote.probe.verify_tls.")
     test_url: _Url | None = Field(default=None, description="Override promote.probe.test_url.")
+    member_url: _MemberUrl | None = Field(
+        default=None, description="Override promote.probe.member_url."
+    )
     version_in: _VersionIn | None = Field(
         default=None, description="Override promote.probe.version_in."
     )
@@ -104,6 +108,11 @@ class ProbeSettings(Table):
         default="",
         description="The URL that a pair's test listener answers, requested before traffic moves.",
     )
+    member_url: _MemberUrl = Field(
+        default="",
+        description="The URL of each new member, requested before traffic moves.",
+        examples=["http://{address}:8080/orders"],
+    )
     version_in: _VersionIn = Field(
         default="version",
         description="Where an answer names its version: a JSON field, or header:NAME.",
@@ -130,6 +139,7 @@ class ProbeSettings(Table):
             headers=tuple(self.headers.items()),
             verify_tls=self.verify_tls,
             test_url=self.test_url,
+            member_url=self.member_url,
             version_in=self.version_in,
         )
 

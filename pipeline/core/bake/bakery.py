@@ -32,6 +32,7 @@ from pipeline.core.bake.failures import (
     hidden_image,
     unverified_image,
 )
+from pipeline.core.bake.inventory import record_contents, why_baked
 from pipeline.core.bake.model import (
     BakeOrigin,
     BakeRequest,
@@ -195,6 +196,8 @@ class Bakery:
                 "alone makes no new image; add it to inputs in [bake]"
             )
         self.baker.validate(plan.request, template, variables)
+        if why := why_baked(self.images, self.records, plan):
+            self._report_message(f"baking: {why}")
         with self.workplace.shield(), self.workplace.claim(name):
             return self._build(plan, name, template, variables)
 
@@ -228,6 +231,7 @@ class Bakery:
             images = self._verified(plan, intent, built, encrypted=encrypted)
             for image in images:
                 self.records.write(image)
+                record_contents(self.images, self.records, self.report, image, built)
             if len(images) > 1:
                 self.records.write(replace(intent, ids=NO_ITEMS, status=ImageStatus.GONE))
         except RefusedError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.core import commands
 from pipeline.core.bake.cleanup import CleanupReport
 from pipeline.core.bake.model import BakeRequest, BuildReport, Ending
-from pipeline.core.bake.remedies import remedy_for
+from pipeline.core.bake.remedies.of_machine import remedy_for
 from pipeline.core.errors import (
     FailedError,
     InterruptedRunError,

@@ -192,7 +192,7 @@ class BuildReport:
     same by the manifest post-processor, or None if the template has no such post-processor.
     `failures` maps build names to Packer's error; `last_lines` are the last ten lines of the
     build that failed. `masked` if Packer hid a part of its result: the value of a sensitive
-    variable occurs in it.
+    variable occurs in it. `packages` maps a build to the text of the list that it downloaded.
     """
 
     ending: Ending
@@ -206,6 +206,7 @@ class BuildReport:
     source_ami: str
     log: Path
     masked: bool = False
+    packages: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,6 +15,7 @@ from pipeline.core.bake.model import (
     Source,
     Template,
 )
+from pipeline.core.changes.model import ComparedImage, ImageContents
 from pipeline.core.image import Image
 
 
@@ -67,6 +68,9 @@ class Images(Protocol):
     def find(self, region: str, image_id: str) -> ObservedImage | None:
         """Return one of the account's images by id, or None."""
 
+    def compared(self, region: str, ids: Sequence[str]) -> Mapping[str, ComparedImage]:
+        """Return the images with these ids that the account can see, of any owner, by id."""
+
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         """Tag the image and its snapshots."""
 
@@ -92,6 +96,9 @@ class Records(Protocol):
 
     def write(self, image: Image, resources: BuildResources | None = None) -> None:
         """Record the image, replacing an earlier record of the same name."""
+
+    def write_contents(self, image: Image, contents: ImageContents) -> None:
+        """Record what an image has."""
 
     def all(self, app: str) -> Sequence[Image]:
         """Return every recorded image of an app."""

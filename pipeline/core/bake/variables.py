@@ -19,6 +19,9 @@ from pipeline.core.image import TAG_PREFIX
 MANIFEST = "ami-pipeline-manifest.json"
 """Stands for the manifest's path until the build has a folder for it."""
 
+PACKAGES = "ami-pipeline-packages.txt"
+"""Stands for the path that a list of packages is downloaded to, likewise."""
+
 
 def image_tags(request: BakeRequest, source_ami: str, fingerprint: str) -> dict[str, str]:
     """Return the tags of the image: its version, its inputs and who baked it."""
@@ -56,6 +59,7 @@ def offered(
         "tags": {"Name": name, **tags},
         "run_tags": run_tags(request, name),
         "manifest": MANIFEST,
+        "packages_file": PACKAGES,
     }
 
 

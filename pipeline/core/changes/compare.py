@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.core.changes.inputs import Inputs, input_changes
 from pipeline.core.changes.model import (
@@ -15,6 +15,7 @@ from pipeline.core.changes.model import (
     ImageContents,
     InputChanges,
     PackageChanges,
+    PackageUpdate,
     SizeChange,
 )
 from pipeline.core.changes.packages import package_changes
@@ -50,6 +51,49 @@ def compare(before: Side | None, after: Side) -> Changes:
         inputs=_inputs(before, after),
         size=SizeChange(before=before.size if before else None, after=after.size),
     )
+
+
+def reverse(changes: Changes) -> Changes:
+    """Return what going back brings: the same differences, from the new side to the old one.
+
+    It needs no other group, so it has no extra instance-hours.
+    """
+    packages, commits, size = changes.packages, changes.commits, changes.size
+    return Changes(
+        image=_reverse(changes.image),
+        source=_reverse(changes.source),
+        commits=replace(
+            commits,
+            before=commits.after,
+            after=commits.before,
+            added=commits.removed,
+            removed=commits.added,
+            dirty=False,
+        ),
+        packages=replace(
+            packages,
+            added=packages.removed,
+            removed=packages.added,
+            upgraded=tuple(map(_back, packages.downgraded)),
+            downgraded=tuple(map(_back, packages.upgraded)),
+        ),
+        inputs=replace(
+            changes.inputs,
+            changed=tuple(
+                replace(each, before=each.after, after=each.before)
+                for each in changes.inputs.changed
+            ),
+        ),
+        size=replace(size, before=size.after, after=size.before),
+    )
+
+
+def _reverse(change: ImageChange) -> ImageChange:
+    return replace(change, before=change.after, after=change.before)
+
+
+def _back(update: PackageUpdate) -> PackageUpdate:
+    return replace(update, before=update.after, after=update.before)
 
 
 def compared(image: Image) -> ComparedImage:

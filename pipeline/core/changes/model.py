@@ -18,13 +18,15 @@ MOST_LISTED = 100
 class ComparedImage:
     """An image: its AMI, name, version and time of creation (ISO 8601), each empty if unknown.
 
-    `created` of a source image is EC2's CreationDate.
+    `created` of a source image is EC2's CreationDate. `quarantined` marks an image that this
+    program baked and that a deployment rolled back from.
     """
 
     id: str = ""
     name: str = ""
     version: str = ""
     created: str = ""
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +45,7 @@ class ImageChange:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Commit:
+class ListedCommit:
     """A commit: its full id, its subject as git has it, its author and its date (ISO 8601)."""
 
     id: str
@@ -64,8 +66,8 @@ class CommitChange:
 
     before: str = ""
     after: str = ""
-    added: tuple[Commit, ...] = ()
-    removed: tuple[Commit, ...] = ()
+    added: tuple[ListedCommit, ...] = ()
+    removed: tuple[ListedCommit, ...] = ()
     more: int = 0
     dirty: bool = False
     link: str = ""

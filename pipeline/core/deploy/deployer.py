@@ -305,6 +305,8 @@ class Deployer:
             self._launched = self._pace.now()
         if phase.gate.observes:
             self._await(phase, self._limit(phase))
+        for signal in self.signals:
+            signal.finish()
         if phase.gate.measures_ready and self._launched is not None:
             self._ready = self._pace.now() - self._launched
 

@@ -20,6 +20,9 @@ from pipeline.core.state.deployment import Deployment, Policy
 from pipeline.core.state.strategy import STEP
 from pipeline.core.terraform.plan_guard import Plan
 
+PACKAGES = "packages"
+"""The part of an image that a rebuild may depend on."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromoteRequest:
@@ -32,7 +35,8 @@ class PromoteRequest:
     `change_program` allows another program than the one that wrote Terraform's state.
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `why` is the reason to
-    record. With `override_freeze`, it begins in a freeze, too.
+    record. `only_if` is PACKAGES for a rebuild that leaves an image without a changed package
+    alone. With `override_freeze`, it begins in a freeze, too.
     """
 
     environment: str
@@ -49,6 +53,7 @@ class PromoteRequest:
     pause_before: tuple[str, ...] = ()
     wait: float | None = None
     why: str = ""
+    only_if: str = ""
     override_freeze: bool = False
 
 
@@ -72,13 +77,15 @@ class RollbackRequest:
 class Unchanged:
     """The result of a command that had nothing to do: the requested image serves already.
 
-    `note` says what AWS shows if not every member is healthy, or there is none.
+    `note` says what AWS shows if not every member is healthy, or there is none. `why` says why
+    another image does not replace the serving one, empty if there is no other.
     """
 
     environment: str
     release: str
     image: Image
     note: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -110,8 +110,8 @@ class Alarms(Protocol):
 class Prober(Protocol):
     """Sends the requests of a probe at its rate, whatever the answers; nothing is raised."""
 
-    def send(self, url: str, phase: str) -> None:
-        """Send requests to a URL from now on; results name the phase. No URL: send none."""
+    def send(self, urls: tuple[str, ...], phase: str) -> None:
+        """Send requests to the URLs in turn from now on; results name the phase. No URL: none."""
 
     def take(self) -> Sequence[ProbeResult]:
         """Return the results since the last call."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from pipeline.core.health.assessment import Expected
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
-from pipeline.core.health.target_health import describe_state, is_healthy
+from pipeline.core.health.target_health import describe_state, is_failing, is_healthy
 from pipeline.core.health.verdict import Healthy, Progressing, Verdict
 
 
@@ -34,6 +34,22 @@ def healthy_members(
     if balancers:
         return in_service & healthy_instances(balancers, observation)
     return in_service & {each.id for each in group.members if each.health == "Healthy"}
+
+
+def unhealthy_members(
+    group: ObservedGroup, balancers: Sequence[Balancer], observation: Observation
+) -> set[str]:
+    """Return the InService members whose health checks fail in a load balancer.
+
+    One that it does not list, or lists as starting or draining, has no failed checks. Without a
+    load balancer, Auto Scaling alone says which are unhealthy.
+    """
+    in_service = {each.id for each in group.members if each.lifecycle == "InService"}
+    if not balancers:
+        return in_service & {each.id for each in group.members if each.health != "Healthy"}
+    listed = ((each, observation.targets.get(each.identifier, {})) for each in balancers)
+    failing = {t.id for each, some in listed for t in some.values() if is_failing(each, t)}
+    return in_service & failing
 
 
 def has_healthy_target(name: str, balancers: Sequence[Balancer], observation: Observation) -> bool:

@@ -43,6 +43,16 @@ def is_starting(target: Target) -> bool:
     return target.state in _STARTING or any(words in target.description for words in _NOT_YET)
 
 
+def is_failing(balancer: Balancer, target: Target) -> bool:
+    """Return True if the health checks of a target fail, or can never pass.
+
+    A target that starts, drains or is not registered any more has no failed checks.
+    """
+    passing = is_healthy(balancer, target) or is_starting(target) or is_draining(target)
+    gone = target.reason in _RECOVERS or not is_registered(balancer, target)
+    return not (passing or gone)
+
+
 def is_useless(balancer: Balancer, target: Target) -> bool:
     """Return True if the load balancer cannot find the target healthy with these settings."""
     if balancer.kind == "elb":

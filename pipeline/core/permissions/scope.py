@@ -47,6 +47,7 @@ class Feature(StrEnum):
     TARGETS = "target_groups"
     PAIRS = "pairs"
     NEW_PAIR = "a pair to set up"
+    TOPICS = "notify of kind sns"
     S3_STORE = "a store in S3"
     S3_STATE = "Terraform's state in S3"
     STORE_KEY = "a KMS key for the store"
@@ -76,8 +77,8 @@ class EnvironmentScope:
     `tagged` says that the module tags launch templates and instances with the app and the
     environment, as the shipped module does. `security_groups` and `key_pair` are empty if unknown.
     `adopted` are the names of groups that the pipeline did not create, `rules` the ARNs of the
-    listeners and rules of its pairs. `roles` are ARNs of roles
-    that instances get, `hook_roles` those of lifecycle hooks. `state` is
+    listeners and rules of its pairs, `topics` those of the SNS topics that are told. `roles` are
+    ARNs of roles that instances get, `hook_roles` those of lifecycle hooks. `state` is
     Terraform's bucket and key, empty for a local state. `keys` are KMS keys: ARNs, ids or aliases.
     """
 
@@ -86,6 +87,7 @@ class EnvironmentScope:
     tagged: bool = True
     adopted: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     key_pair: str = ""
     roles: tuple[str, ...] = ()

@@ -90,6 +90,11 @@ def _weights(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:  # n
     yield from environment.rules
 
 
+def _topics(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:  # noqa: ARG001 - a row
+    """Yield the SNS topics that are told what happens."""
+    yield from environment.topics
+
+
 def _balancing(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:
     """Yield everything of load balancers: a pair that is set up has no names yet."""
     for kind in ("targetgroup", "loadbalancer", "listener", "listener-rule"):
@@ -344,6 +349,7 @@ _STATEMENTS: dict[str, Callable[[Scope], Statement]] = {
     "AdoptedGroups": _per_environment(_adopted_groups),
     "Weights": _per_environment(_weights),
     "Pair": _per_environment(_balancing),
+    "Topics": _per_environment(_topics),
     "Instances": _launched,
     "InstancesFrom": _per_environment(_launched_from),
     "LaunchTemplates": _new_templates,
@@ -368,8 +374,8 @@ _STATEMENTS: dict[str, Callable[[Scope], Statement]] = {
     "BuildKey": _build_keys,
     "BuildKeyGrants": _build_grants,
     "Store": _objects("*"),
-    "ImageRecords": _objects("images/*", "bakes/*"),
-    "PrunedRecords": _objects("images/*"),
+    "ImageRecords": _objects("images/*", "bakes/*", "contents/*"),
+    "PrunedRecords": _objects("images/*", "contents/*"),
     "StoreList": _store_bucket,
     "StoreKey": _store_keys,
     "TerraformState": _per_environment(_state("")),

@@ -130,6 +130,7 @@ deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:ModifyTa
 deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:ModifyListener
 deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:ModifyRule
 deploy | Pair | setup | TOOL | NEW_PAIR | CHANGE | elasticloadbalancing:CreateListener
+deploy | Topics | notifications | TOOL | TOPICS | OPTIONAL | sns:Publish
 deploy | AdoptedGroups | attach | TOOL | ADOPTED | ADOPTED | autoscaling:AttachTrafficSources
 deploy | AdoptedGroups | drain | TOOL | ADOPTED | ADOPTED | autoscaling:DetachTrafficSources
 deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:CreateAutoScalingGroup

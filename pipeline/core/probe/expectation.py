@@ -35,7 +35,8 @@ class Result:
 
     `phase` is the phase in which it was sent, `sent` the monotonic time in seconds, `at` the time
     of day (UTC, ISO 8601). `seconds` is how long the answer took. `excerpt` has the first lines of
-    a failing answer's body. `status` is 0 without an answer, `version` the version that the
+    a failing answer's body. `member` is the address and port of the member that was requested,
+    empty for a load balancer. `status` is 0 without an answer, `version` the version that the
     answer names, empty if none.
     """
 
@@ -45,6 +46,7 @@ class Result:
     seconds: float = 0.0
     failure: str = ""
     excerpt: str = ""
+    member: str = ""
     status: int = 0
     version: str = ""
 

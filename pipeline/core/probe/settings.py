@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
 from pipeline.core.times import format_duration
+from pipeline.core.validation.probe_values import ADDRESS
 
 Statuses = tuple[tuple[int, int], ...]
 """Ranges of HTTP status codes, both ends included."""
@@ -36,6 +38,7 @@ class Probe:
     `rate` is in requests per second, `timeout` the longest wait for a whole answer in seconds.
     An answer is expected if its status is in `expect` and its body contains `contains`.
     `headers` are name and value. `test_url` is what a pair's test listener answers, if it is tried.
+    `member_url` is what each member answers at its private address, which is in place of ADDRESS.
     `version_in` is where an answer names its version: a field of a JSON object, or `header:NAME`.
     """
 
@@ -49,7 +52,12 @@ class Probe:
     headers: tuple[tuple[str, str], ...] = ()
     verify_tls: bool = True
     test_url: str = ""
+    member_url: str = ""
     version_in: str = "version"
+
+    def urls_of(self, addresses: Iterable[str]) -> tuple[str, ...]:
+        """Return the URL of each member by its private address."""
+        return tuple(self.member_url.replace(ADDRESS, each) for each in addresses)
 
     def describe(self) -> str:
         """Return the probe in words: `https://example.com/health, 10/s, expects 200-299`."""

@@ -14,6 +14,7 @@ IGNORED = (
     "*.tfstate.*",
     "ami.auto.tfvars.json",
     "packer-manifest.json",
+    "packer-packages.txt",
     "packer_cache/",
     "pipeline.rehearsal.toml",
 )

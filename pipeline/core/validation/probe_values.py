@@ -13,6 +13,8 @@ LONGEST_TEXT: Final = 256
 MOST_HEADERS: Final = 20
 MOST_FAILURES: Final = 1_000_000
 LONGEST_TIMEOUT: Final = 60.0
+ADDRESS: Final = "{address}"
+"""What stands for the private address of a member in its URL."""
 METHODS: Final = ("GET", "HEAD")
 
 _RANGE = re.compile(r"([1-5][0-9][0-9])(?:-([1-5][0-9][0-9]))?")
@@ -39,6 +41,18 @@ def check_url(value: str) -> str:
         raise ValueError("contains a user name, which logs would show: request a path without one")
     if parts.fragment or not _has_port(parts):
         raise ValueError(f"{shown(value)} has a fragment or an impossible port: {allowed}")
+    return value
+
+
+def check_member_url(value: str) -> str:
+    """Check the URL of a member: one in which `{address}` stands for its private address."""
+    if value:
+        if ADDRESS not in value:
+            raise ValueError(
+                f"{shown(value)} does not contain {ADDRESS}, the private address of a member: "
+                f"write a URL such as http://{ADDRESS}:8080/health"
+            )
+        check_url(value.replace(ADDRESS, "192.0.2.1"))
     return value
 
 

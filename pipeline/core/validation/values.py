@@ -43,6 +43,7 @@ TOOL_VARIABLES: Final = frozenset(
         "app",
         "environment",
         "manifest",
+        "packages_file",
         "region",
         "run_tags",
         "source_ami",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.ci.git import as_version, read_commit, read_ignored
+from pipeline.adapters.ci.git import as_version, read_commit, read_commits, read_ignored
 from pipeline.core.bake.model import Commit
+from pipeline.core.changes.model import CommitChange
 from pipeline.core.validation.values import check_version
 
 
@@ -145,3 +146,67 @@ def test_nothing_is_ignored_outside_a_repository_without_git_or_in_a_file(
 ) -> None:
     assert read_ignored(repository, {"PATH": "/nonexistent"}) == ()
     assert read_ignored(repository / "missing", os.environ) == ()
+
+
+def a_commit(subject: str) -> str:
+    git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m", subject)
+    return git("rev-parse", "HEAD")
+
+
+def test_the_commits_between_two_images_are_listed_newest_first(repository: Path) -> None:
+    first = git("rev-parse", "HEAD")
+    second = a_commit("Round prices\x1f half up\n\nA body.")
+    third = a_commit("\x1b[2Jüber 漢字 <b>")
+    change = read_commits(repository, os.environ, CommitChange(before=first, after=third))
+    assert [(each.id, each.subject, each.author) for each in change.added] == [
+        (third, "\x1b[2Jüber 漢字 <b>", "t"),
+        (second, "Round prices\x1f half up", "t"),
+    ]
+    assert (change.removed, change.more, change.unknown, change.link) == ((), 0, "", "")
+    back = read_commits(repository, os.environ, CommitChange(before=third, after=first))
+    assert (back.added, back.removed) == ((), change.added)
+
+
+def test_branches_that_diverged_have_commits_on_both_sides(repository: Path) -> None:
+    first = git("rev-parse", "HEAD")
+    left = a_commit("Left")
+    git("checkout", "-q", first)
+    right = a_commit("Right")
+    git("remote", "add", "origin", "git@github.com:shop/web.git")
+    change = read_commits(repository, os.environ, CommitChange(before=left, after=right))
+    assert [each.subject for each in change.added] == ["Right"]
+    assert [each.subject for each in change.removed] == ["Left"]
+    assert change.link == f"https://github.com/shop/web/compare/{left}...{right}"
+
+
+def test_why_git_lists_no_commits_is_said_and_a_link_stands_for_them(
+    repository: Path, tmp_path: Path
+) -> None:
+    first, gone = git("rev-parse", "HEAD"), "1a2b3c4d" * 5
+    second = a_commit("Second")
+    git("clone", "-q", "--depth=1", f"file://{repository}", str(tmp_path / "shallow"))
+    github = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "shop/web"}
+    table = {
+        (repository, gone): "this repository has no commit 1a2b3c4",
+        (tmp_path / "shallow", first): (
+            f"this repository has no commit {first[:7]}; this clone is shallow: fetch all commits"
+        ),
+        (tmp_path, first): "git finds no repository here",
+    }
+    for (folder, before), why in table.items():
+        given = CommitChange(before=before, after=second)
+        change = read_commits(folder, {**os.environ, **github}, given)
+        assert (change.unknown, change.added) == (why, ())
+        assert change.link == f"https://github.com/shop/web/compare/{before}...{second}"
+    without = read_commits(
+        repository, {"PATH": "/nonexistent"}, CommitChange(before=gone, after=first)
+    )
+    assert without.unknown == "git finds no repository here"
+
+
+def test_a_recorded_commit_that_is_no_id_is_no_option_of_git(repository: Path) -> None:
+    """The tag of an image may have been changed by anyone who may tag it."""
+    given = CommitChange(before="--output=stolen", after=git("rev-parse", "HEAD"))
+    change = read_commits(repository, os.environ, given)
+    assert change.unknown == "a recorded commit is not the id of a commit"
+    assert not list(repository.glob("stolen*"))

@@ -9,8 +9,8 @@ import pytest
 from pipeline.adapters.packer.stream import StreamReader
 from pipeline.core.bake.cleanup import CleanupReport
 from pipeline.core.bake.failures import build_failure
-from pipeline.core.bake.remedies import init_remedy, machine_remedy
-from pipeline.core.bake.template_remedies import template_remedy
+from pipeline.core.bake.remedies.of_machine import init_remedy, machine_remedy
+from pipeline.core.bake.remedies.of_template import template_remedy
 from tests.adapters.packer.captures import NEW, capture
 from tests.fakes import a_report, a_request
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.packer.build_locks import log_of
-from pipeline.adapters.packer.inspection import read_manifest
+from pipeline.adapters.packer.inspection import read_manifest, read_package_lists
 from pipeline.adapters.packer.packer import Packer
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
-from pipeline.core.bake.variables import MANIFEST
+from pipeline.core.bake.variables import MANIFEST, PACKAGES
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Event, StepBegan
 from pipeline.core.masking import Masker
@@ -425,9 +425,33 @@ def test_a_build_gets_its_own_manifest_if_the_template_has_the_variable(
 ) -> None:
     template = replace(APP, variables=frozenset({"manifest"}))
     builds = [{"artifact_id": "us-east-1:ami-1,eu-west-1:ami-2"}, {"artifact_id": "x"}]
-    scripted.on("build", capture("force"), manifest=json.dumps({"builds": builds}))
+    scripted.on("build", capture("force"), writes={"manifest": json.dumps({"builds": builds})})
     report, _ = build(packer, request_, template, {"manifest": MANIFEST})
     assert report.manifest == {"us-east-1": "ami-1", "eu-west-1": "ami-2"}
+
+
+def test_a_build_returns_the_lists_of_packages_that_it_downloaded(
+    packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
+) -> None:
+    """One build writes the file; each of several writes one with the name of its source."""
+    template = replace(APP, variables=frozenset({"packages_file"}))
+    table: tuple[tuple[str, dict[str, str], dict[str, str]], ...] = (
+        ("force", {"packages_file": "curl\t8.1\n"}, {"app": "curl\t8.1\n"}),
+        ("force", {"packages_file-app": "curl\t8.2\n"}, {"app": "curl\t8.2\n"}),
+        ("force", {}, {}),
+    )
+    for output, writes, packages in table:
+        scripted.on("build", capture(output), writes=writes)
+        report, _ = build(packer, request_, template, {"packages_file": PACKAGES})
+        assert report.packages == packages
+
+
+def test_each_of_several_builds_has_a_list_of_its_own(tmp_path: Path) -> None:
+    path, builds = tmp_path / "packages.txt", ("amazon-ebs.x86", "amazon-ebs.arm")
+    path.write_text("both\t1\n")
+    assert read_package_lists(path, builds) == {}
+    (tmp_path / "packages.txt-arm").write_bytes(b"curl\t8.1\xff\n")
+    assert read_package_lists(path, builds) == {"amazon-ebs.arm": "curl\t8.1\ufffd\n"}
 
 
 NO_MANIFESTS = ["", "{", "[]", "{}", '{"builds": [{}]}', '{"builds": 3}']

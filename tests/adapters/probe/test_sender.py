@@ -15,7 +15,7 @@ def test_slow_answers_do_not_lower_the_rate() -> None:
         url = f"http://127.0.0.1:{server.port}/"
         sender = Sender(Probe(url=url, rate=50, timeout=2))
         began = time.monotonic()
-        sender.send(url, "soak")
+        sender.send((url,), "soak")
         wait_for(lambda: len(server.requests) >= 20)
         took = time.monotonic() - began
         sender.stop()
@@ -30,9 +30,9 @@ def test_a_result_names_its_phase_and_masks_secrets() -> None:
     with a_server() as server:
         url = f"http://127.0.0.1:{server.port}/500"
         sender = Sender(Probe(url=url, rate=100), Masker(["boom"]))
-        sender.send(url, "attach")
+        sender.send((url,), "attach")
         wait_for(lambda: len(server.requests) >= 2)
-        sender.send(url, "soak")
+        sender.send((url,), "soak")
         seen = len(server.requests)
         wait_for(lambda: len(server.requests) >= seen + 3)
         sender.stop()
@@ -43,9 +43,24 @@ def test_a_result_names_its_phase_and_masks_secrets() -> None:
     }
 
 
+def test_members_are_requested_in_turn_and_a_failure_names_its_member() -> None:
+    with a_server() as good, a_server() as bad:
+        members = (f"http://127.0.0.1:{good.port}/", f"http://127.0.0.1:{bad.port}/500")
+        sender = Sender(Probe(url="http://service.example.com/", rate=100))
+        sender.send(members, "verify")
+        wait_for(lambda: len(good.requests) >= 3 and len(bad.requests) >= 3)
+        sender.stop()
+        results = sender.take()
+    assert abs(len(good.requests) - len(bad.requests)) <= 1
+    assert {each.failure for each in results} == {
+        "",
+        f"127.0.0.1:{bad.port}: HTTP 500, expected 200-299",
+    }
+
+
 def test_without_a_url_it_sends_none_and_stopping_twice_is_harmless() -> None:
     sender = Sender(Probe(url=""))
-    sender.send("", "launch")
+    sender.send((), "launch")
     sender.stop()
     sender.stop()
     assert (sender.take(), sender.take_unsent()) == ((), 0)
@@ -57,7 +72,7 @@ def test_requests_beyond_those_that_may_be_in_flight_are_not_sent_and_stopping_d
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         sender = Sender(Probe(url=url, rate=100, timeout=0.1), most=2)
-        sender.send(url, "soak")
+        sender.send((url,), "soak")
         began = time.monotonic()
         unsent = 0
         while not unsent and time.monotonic() < began + 5:

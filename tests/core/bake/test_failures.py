@@ -8,7 +8,7 @@ import pytest
 from pipeline.core.bake.cleanup import CleanupReport
 from pipeline.core.bake.failures import build_failure, cleanup_failure
 from pipeline.core.bake.model import Ending
-from pipeline.core.bake.remedies import init_remedy, remedy_for
+from pipeline.core.bake.remedies.of_machine import init_remedy, remedy_for
 from pipeline.core.errors import FailedError, InterruptedRunError
 from tests.fakes import HOME, a_report, a_request, a_seen
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.bake.model import Commit, Declared
-from pipeline.core.bake.variables import MANIFEST, accepted, image_tags, offered, run_tags
+from pipeline.core.bake.variables import MANIFEST, PACKAGES, accepted, image_tags, offered, run_tags
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.validation.values import TOOL_VARIABLES
 from tests.fakes import AWAY, NAME, SOURCE, TEMPLATE, a_request
@@ -56,6 +56,7 @@ def test_a_template_that_declares_every_variable_gets_each_with_its_type() -> No
             "ami-pipeline:bake": NAME,
         },
         "manifest": MANIFEST,
+        "packages_file": PACKAGES,
         "size": 3,
         "token": "hush",
     }
@@ -78,6 +79,7 @@ def test_an_old_template_gets_text_and_no_maps() -> None:
         "ami_regions": "us-east-1,eu-west-1",
         "source_ami": SOURCE,
         "manifest": MANIFEST,
+        "packages_file": PACKAGES,
         "size": "3",
         "flag": "true",
         "token": "a,b",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pipeline.core.changes.inputs import InputChange
 from pipeline.core.changes.model import (
     Changes,
-    Commit,
     CommitChange,
     ComparedImage,
     ExtraHours,
     GroupSize,
     ImageChange,
     InputChanges,
+    ListedCommit,
     Package,
     PackageChanges,
     PackageUpdate,
@@ -32,8 +32,8 @@ CHANGES = Changes(
         before=BEFORE,
         after=AFTER,
         added=(
-            Commit(id=AFTER, subject="Round prices half up", author="Ada", date="2026-01-03"),
-            Commit(id="9" * 40, subject="Log the currency", author="Bob"),
+            ListedCommit(id=AFTER, subject="Round prices half up", author="Ada", date="2026-01-03"),
+            ListedCommit(id="9" * 40, subject="Log the currency", author="Bob"),
         ),
         link="https://github.example/shop/web/compare/1a2b3c4...5e6f7a8",
     ),

@@ -3,10 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pipeline.core.changes.compare import NO_RELEASE, Side, compare
+from pipeline.core.changes.compare import NO_RELEASE, Side, compare, reverse
 from pipeline.core.changes.inputs import InputChange
 from pipeline.core.changes.model import (
     ComparedImage,
+    ExtraHours,
     GroupSize,
     ImageContents,
     Package,
@@ -14,6 +15,7 @@ from pipeline.core.changes.model import (
     PackageUpdate,
 )
 from pipeline.core.image import Image
+from tests.core.changes.examples import CHANGES
 
 
 def an_image(number: int, **facts: Any) -> Image:
@@ -77,3 +79,17 @@ def test_the_first_release_is_compared_with_nothing() -> None:
 def test_images_have_no_inputs() -> None:
     old, new = (replace(each, inputs=None, is_release=False) for each in (OLD, NEW))
     assert not compare(old, new).inputs.unknown
+
+
+def test_going_back_brings_the_opposite() -> None:
+    there, back = compare(OLD, NEW), compare(NEW, OLD)
+    assert reverse(there) == back
+    assert back.packages.downgraded
+    commits = replace(CHANGES.commits, dirty=True)
+    gone = reverse(replace(CHANGES, commits=commits))
+    assert (gone.commits.removed, gone.commits.dirty) == (commits.added, False)
+    assert (gone.packages.added, gone.packages.removed) == (
+        CHANGES.packages.removed,
+        CHANGES.packages.added,
+    )
+    assert gone.extra == ExtraHours()

@@ -20,10 +20,11 @@ from pipeline.core.deploy.phase import Fleet
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.ways_back import rollback
 from pipeline.core.freshness import Writes
-from pipeline.core.health.observation import Observation
+from pipeline.core.health.observation import Observation, ObservedGroup, Target
 from pipeline.core.health.verdict import Healthy, Progressing
 from pipeline.core.state.deployment import Delays, Policy
-from tests.core.deploy.fakes import BLUE, DOCUMENT, GREEN, PLACE, cloud
+from tests.core.deploy.fakes import BLUE, DOCUMENT, GREEN, PLACE, cloud, kept
+from tests.core.health.observations import a_member
 
 PACKAGE = Path(pipeline.__file__).parent
 SHARED = {"base", "wait", "watcher"}
@@ -124,6 +125,58 @@ def test_equal_parts_of_observations_are_kept_once() -> None:
     assert (first.at, second.at) == (0, 1)
     assert first.groups is second.groups
     assert first.targets is second.targets
+
+
+WEB = PLACE.balancers[1]
+TARGETS = {"i-1": "healthy", "i-2": "healthy", "i-3": "healthy", "i-4": "healthy"}
+
+
+def both_serve(at: float, **states: str) -> Observation:
+    """Return an observation in which blue has the first two members, green the others."""
+    groups = {
+        name: ObservedGroup(
+            name=name,
+            desired=2,
+            minimum=0,
+            maximum=4,
+            template="lt-1",
+            version="1",
+            attached=frozenset({WEB.identifier}),
+            members=tuple(a_member(each) for each in ids),
+        )
+        for name, ids in ((ONE, ("i-1", "i-2")), ("web-staging-r000002", ("i-3", "i-4")))
+    }
+    found = {**TARGETS, **{each.replace("_", "-"): state for each, state in states.items()}}
+    targets = {id_: Target(id=id_, state=state) for id_, state in found.items()}
+    return Observation(at=at, groups=groups, targets={WEB.identifier: targets})
+
+
+@pytest.mark.parametrize(
+    ("first", "verdict"),
+    [
+        ("draining", "1 of 2 members of web-staging-r000001 are healthy"),
+        ("initial", "1 of 2 members of web-staging-r000001 are healthy"),
+        ("unhealthy", ""),
+    ],
+)
+def test_a_blue_that_batches_reduced_is_whole_again_as_far_as_its_checks_passed(
+    first: str, verdict: str
+) -> None:
+    """A member that drains at first, because a batch removed it, must be replaced."""
+    document = replace(DOCUMENT, releases={BLUE: kept(1), GREEN: kept(2)})
+    watcher = GateWatcher.begin(
+        HalfHealthy(BLUE, GREEN, whole=True),
+        document=document,
+        place=replace(PLACE, balancers=(WEB,)),
+        policy=Policy(),
+        limit=60,
+        known={},
+        writes=Writes(),
+    )
+    watcher.add(both_serve(1, i_2=first))
+    found = watcher.judge()
+    assert (found.reason if isinstance(found, Progressing) else "")[: len(verdict)] == verdict
+    assert isinstance(found, Healthy) is (not verdict)
 
 
 def test_blue_needs_no_more_members_than_it_has_if_the_other_group_does_not_serve() -> None:

@@ -16,6 +16,7 @@ PRODUCTION = EnvironmentScope(
     account="123456789012",
     adopted=("web-asg",),
     rules=("arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/1/2",),
+    topics=("arn:aws:sns:eu-central-1:123456789012:deployments",),
     security_groups=("sg-1",),
     key_pair="admin",
     roles=("arn:aws:iam::123456789012:role/web",),
@@ -187,7 +188,9 @@ def test_every_arn_is_of_the_partition(region: str, partition: str) -> None:
         region=region,
         regions=(),
         build_keys=("alias/a",),
-        environments=(replace(PRODUCTION, roles=(), hook_roles=(), rules=(), keys=("k",)),),
+        environments=(
+            replace(PRODUCTION, roles=(), hook_roles=(), rules=(), topics=(), keys=("k",)),
+        ),
         build_roles=(),
     )
     for each in statements(scope, Role.BAKE, Role.DEPLOY).values():
@@ -199,6 +202,7 @@ def test_the_bake_writes_image_records_and_not_the_documents_of_environments() -
     assert statements(FULL, Role.BAKE)["ImageRecords"]["Resource"] == [
         "arn:aws:s3:::deployments/web/images/*",
         "arn:aws:s3:::deployments/web/bakes/*",
+        "arn:aws:s3:::deployments/web/contents/*",
     ]
     assert "Store" not in statements(FULL, Role.BAKE)
 

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.changes.model import Changes, Commit, CommitChange, ComparedImage, ImageChange
+from pipeline.core.changes.model import (
+    Changes,
+    CommitChange,
+    ComparedImage,
+    ImageChange,
+)
 from pipeline.core.pausing.pause import Decision, Pause
 from pipeline.core.state.deployment import (
     Deployment,
@@ -91,9 +96,7 @@ def test_an_empty_history_has_no_rate() -> None:
 
 
 def brings(*dates: str, baked: str = "", before: str = "ami-1", after: str = "ami-2") -> Changes:
-    commits = tuple(
-        Commit(id=f"{number}", subject="s", date=date) for number, date in enumerate(dates)
-    )
+    commits = tuple(ListedCommit(id=date, subject="s", date=date) for date in dates)
     image = ImageChange(
         before=ComparedImage(id=before), after=ComparedImage(id=after, created=baked)
     )

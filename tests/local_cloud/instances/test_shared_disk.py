@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 from local_cloud.instances import images, processes, rootfs
@@ -81,6 +82,18 @@ def test_a_folder_of_the_host_is_copied_with_its_links_and_modes(tmp_path: Path)
     host = image(tmp_path / "host")
     rootfs.copy_from_host(host / "etc", tmp_path / "root/etc")
     assert content(tmp_path / "root/etc") == content(host / "etc")
+
+
+def test_an_instance_has_the_packages_of_this_machine(tmp_path: Path) -> None:
+    """Its /usr is this machine's, so that the list is true."""
+    rootfs.build(tmp_path)
+
+    def listed(*options: str) -> bytes:
+        return subprocess.run(
+            ["/usr/bin/dpkg-query", *options, "-W"], check=True, capture_output=True
+        ).stdout
+
+    assert listed(f"--admindir={tmp_path}/var/lib/dpkg") == listed()
 
 
 def test_a_process_has_exited_while_another_holds_its_output() -> None:

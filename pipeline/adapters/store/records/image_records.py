@@ -1,5 +1,7 @@
 """Record bakes and images in the store: `bakes/` while a bake runs, `images/` afterwards.
 
+`contents/` has the source and the packages of each image.
+
 A bake is recorded before it starts, so that a later run finds the leftovers of a killed one: its
 unique name and the resources that Packer named. The record moves when the bake ends, so the
 cleanup reads only a few records.
@@ -13,14 +15,19 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from pipeline.adapters.store.base import Document, StaleError, Store
+from pipeline.adapters.store.envelope import DamagedError, NewerError, seal, unseal
 from pipeline.core import commands
 from pipeline.core.bake.cleanup import SKEW
 from pipeline.core.bake.model import BuildResources
+from pipeline.core.changes.model import ImageContents
 from pipeline.core.errors import RefusedError
 from pipeline.core.freshness import SETTLED
 from pipeline.core.image import Image, ImageStatus
 
 SCHEMA = 1
+CONTENTS = "contents"
+"""The folder of what images have."""
+NOT_RECORDED = "the bake recorded none"
 _UNFINISHED = (ImageStatus.BAKING, ImageStatus.LEFT)
 
 
@@ -62,6 +69,21 @@ class ImageRecords:
     def forget(self, image: Image) -> None:
         """Delete the record of an image that no longer exists; a missing one is no error."""
         self._store.delete(_key("images", image))
+        self._store.delete(_key(CONTENTS, image))
+
+    def write_contents(self, image: Image, contents: ImageContents) -> None:
+        """Record what an image has; beside its record, because lists of packages are long."""
+        self._replace(_key(CONTENTS, image), seal(contents))
+
+    def contents(self, image: Image) -> ImageContents:
+        """Return what an image has; raises RefusedError if the store does not answer."""
+        document = self._store.read(_key(CONTENTS, image)) if image.name else None
+        if document is None:
+            return ImageContents(unknown=NOT_RECORDED)
+        try:
+            return unseal(ImageContents, document.data)
+        except (DamagedError, NewerError) as error:
+            return ImageContents(unknown=f"{_key(CONTENTS, image)} cannot be read: {error}")
 
     def all(self, app: str) -> tuple[Image, ...]:
         """Return every recorded image of an app and every unfinished bake."""
@@ -114,7 +136,9 @@ class ImageRecords:
         }
         if image.status is ImageStatus.BAKING:
             document["over"] = (self._store.now() + self._lasts).isoformat()
-        data = json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
+        self._replace(key, json.dumps(document, indent=2, sort_keys=True).encode() + b"\n")
+
+    def _replace(self, key: str, data: bytes) -> None:
         for _ in range(2):
             current = self._store.read(key)
             try:

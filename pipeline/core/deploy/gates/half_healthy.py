@@ -81,12 +81,12 @@ class HalfHealthy(Gate):
         return max(least, group.desired) if self.whole and group else least
 
     def _unhealthy_at_first(self, wait: Wait) -> int:
-        """Count the members that were unhealthy before the wait: the gate does not need those."""
+        """Count the members that were unhealthy before the wait: the gate does not need those.
+
+        One that drains or starts is none of them: a batch removed it or brings it back.
+        """
         complete = (each for each in wait.observations if not each.unreadable)
         first = next(complete, wait.latest)
         group = first.groups.get(wait.group(self.release))
-        if group is None:
-            return 0
-        in_service = sum(member.lifecycle == "InService" for member in group.members)
         balancers = wait.expected(self.release).balancers
-        return in_service - len(members.healthy_members(group, balancers, first))
+        return len(members.unhealthy_members(group, balancers, first)) if group else 0

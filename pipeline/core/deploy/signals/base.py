@@ -41,6 +41,10 @@ class Signal(Protocol):
         """Take notice of a phase that begins; return the deployment with what is to be recorded."""
         return deployment
 
+    def finish(self) -> None:
+        """Take notice that the gate of the phase has passed; raises FailedError if it must fail."""
+        return
+
     def end(self, deployment: Deployment) -> Deployment:
         """Stop; return the deployment with what is to be recorded. Called again, does nothing."""
         return deployment

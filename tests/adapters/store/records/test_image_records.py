@@ -10,6 +10,7 @@ from pipeline.adapters.store.base import StaleError
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.records.image_records import ImageRecords
 from pipeline.core.bake.model import BuildResources
+from pipeline.core.changes.model import ComparedImage, ImageContents, Package
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image, ImageStatus
 from tests.fakes import RESOURCES, an_image
@@ -248,3 +249,36 @@ def test_a_record_that_changed_meanwhile_is_replaced_once(tmp_path: Path) -> Non
 def test_an_image_has_no_field_for_secret_variables() -> None:
     fields = set(Image.__slots__) | set(BuildResources.__slots__)
     assert not {"variables", "secrets"} & fields
+
+
+CONTENTS = ImageContents(
+    source=ComparedImage(id="ami-5", name="al2023", created="2026-01-01"),
+    packages=(Package(name="curl", version="8.1", arch="amd64"),),
+)
+
+
+def test_what_an_image_has_is_read_as_it_was_written_until_the_image_is_deleted(
+    records: ImageRecords, store: DirectoryStore
+) -> None:
+    image = an_image(ids={"eu-central-1": "ami-1"}, status=ImageStatus.GOOD)
+    records.write(image)
+    records.write_contents(image, ImageContents())
+    records.write_contents(image, CONTENTS)
+    assert records.contents(image) == CONTENTS
+    assert records.all("web") == (image,)
+    records.forget(image)
+    assert store.keys("") == ()
+
+
+def test_why_the_contents_of_an_image_are_unknown_is_said(
+    records: ImageRecords, store: DirectoryStore
+) -> None:
+    image = an_image()
+    assert records.contents(image).unknown == "the bake recorded none"
+    store.write("contents/web-earlier.json", b"{", expected=None)
+    assert records.contents(image).unknown == (
+        "contents/web-earlier.json cannot be read: it is not JSON: Expecting property name "
+        "enclosed in double quotes: line 1 column 2 (char 1)"
+    )
+    foreign = Image(app="web", version="", name="", region="eu-central-1", ids={})
+    assert records.contents(foreign).packages is None

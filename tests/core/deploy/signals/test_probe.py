@@ -32,19 +32,27 @@ class FakeProber(Prober):
 
     bad: frozenset[str] = frozenset()
     each: int = 10
+    booting: int = 0
+    asked: int = 0
     waited: float = 0.0
     sent: dict[str, str] = field(default_factory=dict)
     stopped: int = 0
     phase: str = ""
 
-    def send(self, url: str, phase: str) -> None:
-        self.sent[phase] = url
-        self.phase = phase if url else ""
+    def send(self, urls: tuple[str, ...], phase: str) -> None:
+        self.sent[phase] = " ".join(urls)
+        self.phase = phase if urls else ""
 
     def take(self) -> Sequence[ProbeResult]:
         failure = BAD if self.phase in self.bad else ""
         result = ProbeResult(phase=self.phase, sent=1.0, failure=failure)
-        return [result] * (self.each if self.phase else 0)
+        if not self.phase or "10.0.0.7" not in self.sent[self.phase]:
+            return [result] * (self.each if self.phase else 0)
+        self.asked += 1
+        members = (replace(result, member=each) for each in ("10.0.0.7:8080", "10.0.0.8:8080"))
+        if self.asked <= self.booting:
+            members = (replace(each, failure="Connection refused") for each in members)
+        return [*members] * (self.each // 2)
 
     def take_unsent(self) -> int:
         return 0
@@ -86,6 +94,8 @@ def a_signal(
         keep=fake.keep,
         clock=fake.now,
         sleep=fake.sleep,
+        addresses=lambda: ("10.0.0.7", "10.0.0.8"),
+        start_limit=60.0,
     )
 
 
@@ -141,15 +151,25 @@ def test_behind_a_pair_requests_are_sent_once_green_gets_some(blue: str, first: 
 TESTED = "http://www.example.com:8080/orders"
 
 
-def a_test_of(*bad: str, each: int = 10) -> tuple[FakeProber, list[str]]:
-    """Begin each phase of a promotion behind a pair; return what raised."""
+MEMBERS = "http://{address}:8080/orders"
+"""Requested at each member's address, before traffic moves."""
+THROUGH_TEST = Probe(url=URL, test_url=TESTED)
+OF_MEMBERS = Probe(url=URL, member_url=MEMBERS)
+
+
+def a_test_of(
+    *bad: str, each: int = 10, booting: int = 0, pairs: bool = True, tests: Probe = THROUGH_TEST
+) -> tuple[FakeProber, list[str]]:
+    """Begin each phase of a promotion, behind a pair or not; return what raised."""
     fake, prober, raised = cloud(), FakeProber(bad=frozenset(bad), each=each), list[str]()
+    prober.booting = booting
     signal = a_signal(prober, fake, [], ProbeTotals())
-    signal.tally.probe = replace(signal.tally.probe, test_url=TESTED)
+    signal.tally.probe = tests
     deployment = begin(fake).deployment
-    for phase in promotion(BLUE, GREEN, how=Manner(pairs=True)):
+    for phase in promotion(BLUE, GREEN, how=Manner(pairs=pairs)):
         try:
             deployment = signal.begin(phase, deployment)
+            signal.finish()
         except FailedError as error:
             raised.append(f"{phase.name}: {error.what}")
     return prober, raised
@@ -164,8 +184,48 @@ def test_the_test_listener_is_requested_before_traffic_moves() -> None:
 def test_a_failure_through_the_test_listener_ends_the_deployment_before_traffic_moves() -> None:
     _, raised = a_test_of("verify")
     assert raised == [
-        f"shift: the probe had 20 failed requests, at most 0 failures; the first: {BAD}"
+        f"verify: the probe had 20 failed requests, at most 0 failures; the first: {BAD}"
     ]
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_each_member_is_requested_before_traffic_moves(*, pairs: bool) -> None:
+    prober, raised = a_test_of(pairs=pairs, tests=OF_MEMBERS)
+    assert prober.sent["launch"] == ""
+    assert prober.sent["verify"] == "http://10.0.0.7:8080/orders http://10.0.0.8:8080/orders"
+    assert prober.sent["soak" if not pairs else "shift"] == URL
+    assert raised == []
+
+
+def test_a_member_whose_service_starts_late_is_waited_for() -> None:
+    prober, raised = a_test_of(booting=30, pairs=False, tests=OF_MEMBERS)
+    assert raised == []
+    assert prober.asked > 30
+
+
+def test_a_member_that_never_gives_an_expected_answer_gets_no_traffic() -> None:
+    _, raised = a_test_of("verify", pairs=False, tests=OF_MEMBERS)
+    assert raised == [f"verify: gave up after 1m: {BAD}"]
+
+
+def test_a_member_that_fails_after_its_first_answer_gets_no_traffic() -> None:
+    fake, prober = cloud(), FakeProber()
+    signal = a_signal(prober, fake, [], ProbeTotals())
+    signal.tally.probe = replace(signal.tally.probe, member_url=MEMBERS)
+    phases = {each.name: each for each in promotion(BLUE, GREEN)}
+    deployment = signal.begin(phases["verify"], begin(fake).deployment)
+    signal._count()
+    prober.bad = frozenset({"verify"})
+    with pytest.raises(FailedError) as caught:
+        signal.finish()
+    assert caught.value.where == f"probe of {MEMBERS}"
+    assert caught.value.what.startswith("the probe had ")
+    assert deployment.probe is not None
+
+
+def test_a_test_listener_is_preferred_to_members() -> None:
+    prober, _ = a_test_of(tests=replace(THROUGH_TEST, member_url=MEMBERS))
+    assert prober.sent["verify"] == TESTED
 
 
 def test_a_test_listener_that_never_answers_does_not_hang() -> None:

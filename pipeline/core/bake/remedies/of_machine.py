@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from pipeline.core import commands
-from pipeline.core.bake.template_remedies import INSTALL, template_cause
+from pipeline.core.bake.remedies.of_template import INSTALL, template_cause
 
 SESSION_MANAGER = "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-prerequisites.html"
 SESSION_PLUGIN = (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.bake.template_remedies import template_remedy
+from pipeline.core.bake.remedies.of_template import template_remedy
 
 TEMPLATE = Path("/repository/packer/app.pkr.hcl")
 INSTALL = "https://developer.hashicorp.com/packer/install"

@@ -1,0 +1,1 @@
+"""Define and check [[notify]] and [notify_check]."""

@@ -1,0 +1,1 @@
+"""Name what to do about what Packer says, as far as its text says what is wrong."""
