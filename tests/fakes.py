@@ -160,6 +160,7 @@ class FakeImages:
     snapshots_in_use: tuple[str, ...] = ()
     made_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     copied: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    created: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, source: Source, region: str) -> str:
         self._touch("resolve", region)
@@ -196,7 +197,10 @@ class FakeImages:
 
     def compared(self, region: str, ids: Sequence[str]) -> dict[str, ComparedImage]:
         self._touch("compared", region)
-        return {each: ComparedImage(id=each, name=f"name of {each}") for each in ids}
+        return {
+            each: ComparedImage(id=each, name=f"name of {each}", created=self.created.get(each, ""))
+            for each in ids
+        }
 
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         self._touch("tag")

@@ -1,4 +1,4 @@
-"""Bake an image, list the baked images, and quarantine one."""
+"""Bake an image, read the baked images, and quarantine one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pipeline.core.bake.model import BakeRequest, BakeResult
 from pipeline.core.deploy.selection.release import image_of
 from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
-from pipeline.core.image import STATUS_TAG, Image, ImageStatus, Usage
+from pipeline.core.image import STATUS_TAG, Image, ImageStatus
 from pipeline.core.masking import Masker, texts
 from pipeline.core.preflight.checks import refusal
 from pipeline.core.preflight.credentials import credential_findings
@@ -76,12 +76,6 @@ def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[],
         second()
 
     return check
-
-
-def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
-    """Return the images of the app, newest first, each with its usages."""
-    clients = Clients(app.settings.region)
-    return catalog(app, clients).images(app.settings.app, app.settings.region)
 
 
 def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:

@@ -17,6 +17,7 @@ from pipeline.app.environment.policies import policies_of
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
+from pipeline.app.environment.undone import undone
 from pipeline.core import commands
 from pipeline.core.deploy.plan import (
     Confirm,
@@ -271,7 +272,11 @@ class Rollback:
         blue_exists: bool,
     ) -> PlanPreview:
         bad = observation.groups.get(reconciler.observer.group(deployment.blue))
-        deployment = replace(deployment, before=limits_of(bad) if bad else None)
+        deployment = replace(
+            deployment,
+            before=limits_of(bad) if bad else None,
+            changes=undone(self.leased.reader, self.leased.document(), deployment),
+        )
         fleet = fleet_in(self.leased.document(), reconciler.observer.place, observation)
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
@@ -305,6 +310,7 @@ class Rollback:
             leased=self.leased,
             request=promote,
             image=image,
+            known=images,
             kind=Kind.ROLLBACK,
             quick=self._quick(document),
         )

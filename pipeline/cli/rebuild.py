@@ -24,6 +24,11 @@ from pipeline.cli.result import ResultOptions, print_result
 @click.command()
 @environment_option
 @version_option
+@click.option(
+    "--only-if",
+    type=click.Choice(["packages"]),
+    help="Promote only an image with a changed package.",
+)
 @why_option
 @override_freeze_option
 @pause_option
@@ -42,14 +47,16 @@ def rebuild(
     """Bake if an input changed, then promote if another image serves.
 
     For a nightly job: it asks for no confirmation. It fails if a person rolled back to the serving
-    release or promoted another version.
+    release or promoted another version. With --only-if packages, an image whose packages are those
+    of the serving one is not promoted. If the packages are unknown, it is.
     """
     from pipeline.app import Options
     from pipeline.app.rebuild import rebuild as run
     from pipeline.core.deploy.plan import PromoteRequest
 
     require_reason(choices["why"], override_freeze=choices["override_freeze"])
-    request = PromoteRequest(environment=environment, **choices)
+    given = {name: value for name, value in choices.items() if value is not None}
+    request = PromoteRequest(environment=environment, **given)
     with application(context, dotenv) as app:
         options = Options(
             config=context.config,

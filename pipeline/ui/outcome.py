@@ -188,6 +188,8 @@ def outcome_document(deployment: Deployment) -> dict[str, Any]:
 
 def unchanged_text(nothing: str, unchanged: Unchanged) -> str:
     """Return the text for an image that is already serving; `nothing` begins the line."""
+    if unchanged.why:
+        return f"{nothing}: {one_line(unchanged.why)}"
     release, ami_id = unchanged.release, unchanged.image.id
     if unchanged.note:
         about = f"{release} of {unchanged.environment} has {ami_id} already"
@@ -203,6 +205,7 @@ def unchanged_document(unchanged: Unchanged) -> dict[str, Any]:
         "release": unchanged.release,
         "ami_id": unchanged.image.id,
         "note": unchanged.note or None,
+        "why": unchanged.why or None,
     }
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
-from pipeline.core import commands
 from pipeline.core.bake.model import BakeResult
 from pipeline.core.errors import PipelineError
-from pipeline.core.image import Image, Usage
+from pipeline.core.image import Image
 from pipeline.core.terraform.root_module import Root, RootResult
 from pipeline.core.times import format_duration
-from pipeline.ui.text import age, one_line, table
+from pipeline.ui.text import one_line
 
 _ORIGINS = {
     "baked": "baked",
@@ -85,54 +83,6 @@ def image_document(image: Image) -> dict[str, Any]:
     }
 
 
-Listed = Sequence[tuple[Image, Sequence[Usage]]]
-
-
-def images_text(images: Listed, now: datetime, keep: int) -> str:
-    """Return the images as a table, newest first; with their architectures if they differ."""
-    if not images:
-        return f"no images yet\nnext: {commands.bake()}"
-    differ = len({image.architecture for image, _ in images} - {""}) > 1
-    rows = [("IMAGE", "VERSION", *(["ARCH"] if differ else []), *_HEADINGS)]
-    rows += [
-        (
-            image.id or "-",
-            one_line(image.version, 32) or "-",
-            *([image.architecture or "-"] if differ else []),
-            age(image.created, now),
-            image.source_ami or "-",
-            str(image.status),
-            _uses(uses),
-        )
-        for image, uses in images
-    ]
-    good = _good(images)
-    alike = [[e for e in good if e[0].architecture == name] for name in _architectures(good)]
-    spare = sum(1 for each in alike for _, uses in each[keep:] if not uses)
-    note = f"\n\n{spare} unused and older than the newest {keep}" if spare else ""
-    return "\n".join(table(rows)) + note
-
-
-_HEADINGS = ("AGE", "SOURCE", "STATUS", "USED BY")
-
-
-def _architectures(images: Listed) -> list[str]:
-    return sorted({image.architecture for image, _ in images})
-
-
-def images_document(images: Listed) -> dict[str, Any]:
-    """Return the images for a program."""
-    return {
-        "images": [
-            {
-                **image_document(image),
-                "used_by": [{"kind": usage.kind, "name": usage.name} for usage in uses],
-            }
-            for image, uses in images
-        ]
-    }
-
-
 def root_text(result: RootResult) -> str:
     """Return the files of a root module, its module and the size of a first release."""
     root, size = result.root, result.size
@@ -184,13 +134,3 @@ def error_document(error: PipelineError) -> dict[str, Any]:
             "exit_code": error.exit_code,
         }
     }
-
-
-def _good(images: Listed) -> list[tuple[Image, Sequence[Usage]]]:
-    return [(image, uses) for image, uses in images if image.status == "good"]
-
-
-def _uses(uses: Sequence[Usage]) -> str:
-    names = [f"{usage.kind} {usage.name}" for usage in uses[:3]]
-    more = [f"and {len(uses) - 3} more"] if len(uses) > 3 else []  # noqa: PLR2004 - three fit
-    return ", ".join([*names, *more]) or "-"

@@ -1,4 +1,4 @@
-"""Which environment the nightly job bakes for."""
+"""Which environment the nightly job bakes for, and when it promotes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from pipeline.app import rebuild, survey
+from pipeline.app.reports.changes import ImageReader
+from pipeline.core.changes.model import Changes, PackageChanges
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image
 from pipeline.core.preflight.facts import Facts
 from pipeline.core.preflight.finding import Finding
+from pipeline.ui.outcome import unchanged_document, unchanged_text
+from tests.core.changes.examples import CHANGES, SUMMARY
 from tests.core.deploy.fakes import cloud
 
 
@@ -93,3 +97,37 @@ def test_before_the_first_release_the_load_balancers_must_exist() -> None:
     reader: Any = Reader()
     with pytest.raises(RefusedError, match="there is no target group web"):
         survey.require_rebuildable(reader, cloud(blue=False).document, SERVING)
+
+
+# --- only if a package changed ----------------------------------------------------------------
+
+
+def test_an_image_without_a_changed_package_is_not_promoted() -> None:
+    document = cloud().document
+    new = replace(SERVING, ids={"x": "ami-2"})
+    same = rebuild.nothing_in(Changes(), document, SERVING, new)
+    assert same
+    assert same.image is SERVING
+    assert unchanged_text("nothing new", same) == (
+        "nothing new: no package of ami-2 differs from ami-1, with which r000001 serves staging"
+    )
+    assert unchanged_document(same)["why"] == same.why
+
+
+@pytest.mark.parametrize(
+    "packages", [PackageChanges(unknown="no list"), PackageChanges(more=1), CHANGES.packages]
+)
+def test_an_image_whose_packages_changed_or_are_unknown_is_promoted(
+    packages: PackageChanges,
+) -> None:
+    brings = Changes(packages=packages)
+    assert rebuild.nothing_in(brings, cloud().document, SERVING, SERVING) is None
+
+
+def test_a_rebuild_says_what_the_new_image_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
+    monkeypatch.setattr(ImageReader, "compare", lambda *_: CHANGES)
+    app = SimpleNamespace(report=lambda event: messages.append(event.text))
+    reader: Any = SimpleNamespace(app=app, clients=None)
+    assert rebuild.compared(reader, SERVING, replace(SERVING, ids={"x": "ami-2"})) is CHANGES
+    assert messages == [f"ami-2 brings {SUMMARY}"]

@@ -70,11 +70,14 @@ Usage: ami-pipeline rebuild [OPTIONS]
   Bake if an input changed, then promote if another image serves.
 
   For a nightly job: it asks for no confirmation. It fails if a person rolled
-  back to the serving release or promoted another version.
+  back to the serving release or promoted another version. With --only-if
+  packages, an image whose packages are those of the serving one is not
+  promoted. If the packages are unknown, it is.
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --version VERSION       Bake this version (default: git describe).
+  --only-if [packages]    Promote only an image with a changed package.
   --why TEXT              Record this reason with the deployment.
   --override-freeze       Continue even if the environment is frozen.
   --pause-before PHASE    Pause before this phase (repeatable).

@@ -214,3 +214,41 @@ def test_a_destroy_leaves_no_group_and_the_next_release_has_the_next_number(site
     site.ensure_serving(site.testbed.old)
     assert site.serving == f"r{int(last[1:]) + 1:06}"
     site.configure(keep_previous="none")
+
+
+UPGRADE = """\
+status="$ROOT/var/lib/dpkg/status"
+sed -i '/^Package: dash$/,/^$/ s/^Version: .*/Version: 99-1/' "$status"
+printf '\\nPackage: strace\\nStatus: install ok installed\\nVersion: 6.1-0.1\\n' >>"$status"
+"""
+"""What an upgrade and an installation leave in the database of dpkg; apt needs a network."""
+
+
+@pytest.mark.long
+def test_a_rebuild_names_the_changed_packages_and_promotes_nothing_without_one(
+    rebuildable: Site,
+) -> None:
+    """The image of the test bed has no list in this store, so that the first one is promoted."""
+    site, rebuild = rebuildable, ("rebuild", "--version", "2.0.0", "--only-if", "packages")
+    site.project.edit("packer/provision/clean.sh", "set -eu", "set -eu\n# another line")
+    first = site.run(*rebuild)
+    assert (first.code, first.document["outcome"]) == (0, "promoted"), first.err
+    assert "unknown packages" in first.err
+
+    site.project.edit("packer/provision/clean.sh", "set -eu", "set -eu\n# one line more")
+    same = site.run(*rebuild)
+    assert (same.code, same.document["outcome"]) == (0, "unchanged"), same.err
+    assert same.document["why"].startswith("no package of ami-")
+    assert same.document["release"] == first.document["release"] == site.serving
+
+    site.project.edit("packer/provision/install.sh", 'echo "installed', f'{UPGRADE}echo "installed')
+    changed = site.run(*rebuild)
+    assert (changed.code, changed.document["outcome"]) == (0, "promoted"), changed.err
+    assert "brings 2 packages" in changed.err
+    packages = changed.document["changes"]["packages"]
+    assert [(each["name"], each["after"]) for each in packages["upgraded"]] == [("dash", "99-1")]
+    assert [each["name"] for each in packages["added"]] == ["strace"]
+    assert packages["unknown"] is None
+
+    image = site.project.run("images", changed.document["ami_id"])
+    assert f"group            {site.group(site.serving)}" in image.out, image.out + image.err

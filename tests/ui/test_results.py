@@ -1,22 +1,17 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.bake.model import BakeOrigin, BakeResult
 from pipeline.core.errors import RefusedError
-from pipeline.core.image import ImageStatus, Usage
+from pipeline.core.image import ImageStatus
 from pipeline.ui.results import (
-    as_json,
     bake_document,
     bake_text,
     error_document,
-    images_document,
-    images_text,
 )
 from tests.fakes import an_image
 
@@ -24,7 +19,6 @@ IMAGE = an_image(
     ids={"us-east-1": "ami-2", "eu-central-1": "ami-1"}, status=ImageStatus.GOOD, name="web-1"
 )
 RESULT = BakeResult(image=IMAGE, origin=BakeOrigin.BAKED, seconds=192.0, log=Path("logs/web-1.log"))
-NOW = datetime(2026, 1, 4, tzinfo=UTC)
 
 
 def test_the_text_of_a_bake() -> None:
@@ -52,14 +46,6 @@ def test_the_text_of_a_bake_for_two_architectures_has_both_images() -> None:
         "version    1.2.3\n"
         "source     ami-50000000\n"
         "origin     baked, 3m 12s"
-    )
-
-
-def test_images_of_two_architectures_are_listed_with_them() -> None:
-    assert images_text([(INTEL, ()), (ARM, ())], NOW, keep=1) == (
-        "IMAGE  VERSION  ARCH    AGE  SOURCE        STATUS  USED BY\n"
-        "ami-1  1.2.3    x86_64  3d   ami-50000000  good    -\n"
-        "ami-3  1.2.3    arm64   3d   ami-50000000  good    -"
     )
 
 
@@ -98,36 +84,6 @@ def test_the_document_of_a_bake_contains_every_fact() -> None:
         "log": "logs/web-1.log",
     }
     assert bake_document(replace(RESULT, log=None))["log"] is None
-
-
-def test_the_images_are_a_table() -> None:
-    uses = [Usage(kind="group", name=f"g{n}") for n in range(5)]
-    older = an_image(ids={"eu-central-1": "ami-00000009"}, version="1.0", status=ImageStatus.GOOD)
-    images = [(IMAGE, uses), (an_image(status=ImageStatus.LEFT, source_ami=""), ()), (older, ())]
-    assert images_text(images, NOW, keep=1) == (
-        "IMAGE         VERSION  AGE  SOURCE        STATUS  USED BY\n"
-        "ami-1         1.2.3    3d   ami-50000000  good    "
-        "group g0, group g1, group g2, and 2 more\n"
-        "-             1.2.3    3d   -             left    -\n"
-        "ami-00000009  1.0      3d   ami-50000000  good    -\n"
-        "\n"
-        "1 unused and older than the newest 1"
-    )
-
-
-def test_an_empty_list_of_images_has_a_next_command() -> None:
-    assert images_text([], NOW, keep=5) == "no images yet\nnext: ami-pipeline bake"
-
-
-def test_a_used_image_does_not_count_as_unused() -> None:
-    images = [(IMAGE, ()), (IMAGE, [Usage(kind="instance", name="i-1")])]
-    assert "older than" not in images_text(images, NOW, keep=1)
-
-
-def test_the_document_contains_the_images_and_their_uses() -> None:
-    document = images_document([(IMAGE, [Usage(kind="group", name="g")])])
-    assert document["images"][0]["used_by"] == [{"kind": "group", "name": "g"}]
-    assert json.loads(as_json(document)) == document
 
 
 def test_the_document_of_an_error_has_its_parts() -> None:

@@ -103,6 +103,7 @@ class Drill:
             leased=self.leased,
             request=PromoteRequest(environment=name),
             image=image,
+            known=images,
             kind=Kind.DRILL,
             proves=target.release,
         )

@@ -32,7 +32,7 @@ from pipeline.core.bake.failures import (
     hidden_image,
     unverified_image,
 )
-from pipeline.core.bake.inventory import record_contents
+from pipeline.core.bake.inventory import record_contents, why_baked
 from pipeline.core.bake.model import (
     BakeOrigin,
     BakeRequest,
@@ -196,6 +196,8 @@ class Bakery:
                 "alone makes no new image; add it to inputs in [bake]"
             )
         self.baker.validate(plan.request, template, variables)
+        if why := why_baked(self.images, self.records, plan):
+            self._report_message(f"baking: {why}")
         with self.workplace.shield(), self.workplace.claim(name):
             return self._build(plan, name, template, variables)
 

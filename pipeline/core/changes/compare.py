@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.core.changes.inputs import Inputs, input_changes
 from pipeline.core.changes.model import (
@@ -15,13 +15,13 @@ from pipeline.core.changes.model import (
     ImageContents,
     InputChanges,
     PackageChanges,
+    PackageUpdate,
     SizeChange,
 )
 from pipeline.core.changes.packages import package_changes
 from pipeline.core.image import Image
 
 NOTHING_READ = ImageContents()
-NO_RELEASE = "no release serves that it could be compared with"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +39,7 @@ class Side:
 
 
 def compare(before: Side | None, after: Side) -> Changes:
-    """Return what differs; `before` is None for the first release."""
+    """Return what differs; `before` is None for the first release, of which nothing differs."""
     return Changes(
         image=ImageChange(
             before=compared(before.image) if before else None, after=compared(after.image)
@@ -48,8 +48,51 @@ def compare(before: Side | None, after: Side) -> Changes:
         commits=_commits(before, after),
         packages=_packages(before, after),
         inputs=_inputs(before, after),
-        size=SizeChange(before=before.size if before else None, after=after.size),
+        size=_sizes(before, after),
     )
+
+
+def reverse(changes: Changes) -> Changes:
+    """Return what going back brings: the same differences, from the new side to the old one.
+
+    It needs no other group, so it has no extra instance-hours.
+    """
+    packages, commits, size = changes.packages, changes.commits, changes.size
+    return Changes(
+        image=_reverse(changes.image),
+        source=_reverse(changes.source),
+        commits=replace(
+            commits,
+            before=commits.after,
+            after=commits.before,
+            added=commits.removed,
+            removed=commits.added,
+            dirty=False,
+        ),
+        packages=replace(
+            packages,
+            added=packages.removed,
+            removed=packages.added,
+            upgraded=tuple(map(_back, packages.downgraded)),
+            downgraded=tuple(map(_back, packages.upgraded)),
+        ),
+        inputs=replace(
+            changes.inputs,
+            changed=tuple(
+                replace(each, before=each.after, after=each.before)
+                for each in changes.inputs.changed
+            ),
+        ),
+        size=replace(size, before=size.after, after=size.before),
+    )
+
+
+def _reverse(change: ImageChange) -> ImageChange:
+    return replace(change, before=change.after, after=change.before)
+
+
+def _back(update: PackageUpdate) -> PackageUpdate:
+    return replace(update, before=update.after, after=update.before)
 
 
 def compared(image: Image) -> ComparedImage:
@@ -76,7 +119,7 @@ def _sources(before: Side | None, after: Side) -> ImageChange:
 def _commits(before: Side | None, after: Side) -> CommitChange:
     old, new = before.image.commit if before else "", after.image.commit
     missing = [each.image for each in (before, after) if each and not each.image.commit]
-    unknown = _not_recorded(missing, "commit") if before else NO_RELEASE
+    unknown = _not_recorded(missing, "commit") if before else ""
     return CommitChange(before=old, after=new, dirty=after.image.dirty, unknown=unknown)
 
 
@@ -89,13 +132,21 @@ def _not_recorded(images: Sequence[Image], what: str) -> str:
 
 def _packages(before: Side | None, after: Side) -> PackageChanges:
     if before is None:
-        return PackageChanges(unknown=NO_RELEASE)
+        return PackageChanges()
     for side in (before, after):
         if side.contents.packages is None:
             where = side.image.id or "an adopted release"
             why = side.contents.unknown or "no list was downloaded"
             return PackageChanges(unknown=f"those of {where}: {why}")
     return package_changes(before.contents.packages or (), after.contents.packages or ())
+
+
+def _sizes(before: Side | None, after: Side) -> SizeChange:
+    if before is None or not (before.is_release and after.is_release):
+        return SizeChange(after=after.size)
+    known = before.size is not None and after.size is not None
+    unknown = "" if known else "that of one of the groups is not recorded"
+    return SizeChange(before=before.size, after=after.size, unknown=unknown)
 
 
 def _inputs(before: Side | None, after: Side) -> InputChanges:

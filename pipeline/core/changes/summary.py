@@ -28,6 +28,15 @@ def summary(changes: Changes) -> str:
     return ", ".join(_parts(changes))
 
 
+def brought(changes: Changes) -> str:
+    """Return what an image brings, in one line: also that its packages are unknown, and why."""
+    unknown = changes.packages.unknown
+    parts = [*_parts(changes), *([f"unknown packages ({unknown})"] if unknown else [])]
+    if not unknown and not changes.packages.total:
+        parts.append("no changed package")
+    return ", ".join(parts)
+
+
 def _parts(changes: Changes) -> Iterator[str]:
     yield from _commits(changes.commits)
     yield from _source(changes.source)

@@ -32,7 +32,8 @@ class PromoteRequest:
     `change_program` allows another program than the one that wrote Terraform's state.
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `why` is the reason to
-    record. With `override_freeze`, it begins in a freeze, too.
+    record. With `override_freeze`, it begins in a freeze, too. `only_if` is what a rebuilt image
+    must bring: `packages`, or anything.
     """
 
     environment: str
@@ -49,6 +50,7 @@ class PromoteRequest:
     pause_before: tuple[str, ...] = ()
     wait: float | None = None
     why: str = ""
+    only_if: str = ""
     override_freeze: bool = False
 
 
@@ -72,13 +74,15 @@ class RollbackRequest:
 class Unchanged:
     """The result of a command that had nothing to do: the requested image serves already.
 
-    `note` says what AWS shows if not every member is healthy, or there is none.
+    `note` says what AWS shows if not every member is healthy, or there is none. `why` says why
+    another image does not replace the serving one, empty if there is no other.
     """
 
     environment: str
     release: str
     image: Image
     note: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

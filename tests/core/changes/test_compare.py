@@ -3,17 +3,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pipeline.core.changes.compare import NO_RELEASE, Side, compare
+from pipeline.core.changes.compare import Side, compare, reverse
 from pipeline.core.changes.inputs import InputChange
 from pipeline.core.changes.model import (
     ComparedImage,
+    ExtraHours,
     GroupSize,
     ImageContents,
     Package,
     PackageChanges,
     PackageUpdate,
 )
+from pipeline.core.changes.summary import summary
 from pipeline.core.image import Image
+from tests.core.changes.examples import CHANGES
 
 
 def an_image(number: int, **facts: Any) -> Image:
@@ -65,15 +68,33 @@ def test_each_part_says_why_it_is_unknown() -> None:
     assert changes.commits.unknown == ("the commit of an adopted release and ami-2 is not recorded")
     assert changes.packages.unknown == "those of an adopted release: no list was downloaded"
     assert changes.inputs.unknown == "those of an adopted or old release are not recorded"
+    assert compare(replace(OLD, size=None), NEW).size.unknown == (
+        "that of one of the groups is not recorded"
+    )
 
 
 def test_the_first_release_is_compared_with_nothing() -> None:
     changes = compare(None, NEW)
     assert (changes.image.before, changes.size.before) == (None, None)
-    assert {changes.commits.unknown, changes.packages.unknown} == {NO_RELEASE}
-    assert not changes.inputs.unknown
+    unknown = {changes.commits.unknown, changes.packages.unknown, changes.inputs.unknown}
+    assert unknown == {""}
+    assert not summary(changes)
 
 
 def test_images_have_no_inputs() -> None:
     old, new = (replace(each, inputs=None, is_release=False) for each in (OLD, NEW))
     assert not compare(old, new).inputs.unknown
+
+
+def test_going_back_brings_the_opposite() -> None:
+    there, back = compare(OLD, NEW), compare(NEW, OLD)
+    assert reverse(there) == back
+    assert back.packages.downgraded
+    commits = replace(CHANGES.commits, dirty=True)
+    gone = reverse(replace(CHANGES, commits=commits))
+    assert (gone.commits.removed, gone.commits.dirty) == (commits.added, False)
+    assert (gone.packages.added, gone.packages.removed) == (
+        CHANGES.packages.removed,
+        CHANGES.packages.added,
+    )
+    assert gone.extra == ExtraHours()

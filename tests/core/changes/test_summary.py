@@ -11,8 +11,9 @@ from pipeline.core.changes.model import (
     InputChanges,
     PackageChanges,
     PackageUpdate,
+    SizeChange,
 )
-from pipeline.core.changes.summary import summary
+from pipeline.core.changes.summary import brought, summary
 from tests.core.changes.examples import AFTER, BEFORE, CHANGES, SUMMARY
 
 
@@ -52,3 +53,13 @@ def test_the_rest_of_a_summary_is_said_in_the_words_of_its_part() -> None:
     assert {text: summary(changes) for text, changes in table.items()} == {
         text: text for text in table
     }
+
+
+def test_what_an_image_brings_says_also_that_its_packages_are_unknown_or_equal() -> None:
+    assert brought(CHANGES) == SUMMARY
+    assert brought(Changes()) == "no changed package"
+    commits = replace(CHANGES, packages=PackageChanges(unknown="no list"), size=SizeChange())
+    assert brought(commits) == (
+        "2 commits, source image of 2025-12-01 -> 2025-12-22, 1 input (instance_type), "
+        "unknown packages (no list)"
+    )
