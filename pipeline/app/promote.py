@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
-from pipeline.app.environment.changes import Comparison
 from pipeline.app.environment.freezes import gate_of
 from pipeline.app.environment.image_choice import choose
 from pipeline.app.environment.interrupted import handling
@@ -17,6 +16,7 @@ from pipeline.app.environment.policies import policies_of
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
+from pipeline.app.reports.changes import Comparison
 from pipeline.app.survey import Survey, given_to, serving_group
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands

@@ -46,6 +46,9 @@ _COMMANDS = {
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
+    "logs": "Show the logs of an environment's members.",
+    "shell": "Open a shell on a member.",
+    "events": "Show activities, target states and phases in order.",
     "destroy": "Delete the groups of an environment.",
     "freeze": "Refuse to put a release into service for a time.",
     "unfreeze": "Lift the freezes that people made.",
@@ -67,6 +70,7 @@ _PACKAGES = {
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
     **dict.fromkeys(("history", "diff", "report", "stats"), "reports"),
     **dict.fromkeys(("freeze", "unfreeze", "lock", "notify"), "operations"),
+    **dict.fromkeys(("logs", "shell", "events"), "inspection"),
 }
 """The packages of the commands whose modules are in one."""
 

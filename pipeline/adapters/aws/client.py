@@ -6,6 +6,7 @@ needs them. Retries are in `retry.py`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 IDENTITY = "AWS credentials"
 """Where an error of GetCallerIdentity happened, in a message."""
+
+
+_MAKING = threading.Lock()
+"""boto3's session makes one client at a time; a client may then be used by several threads."""
 
 
 class Clients:
@@ -111,8 +116,9 @@ class Clients:
         return client
 
     def _client(self, service: str, region: str) -> Any:
-        if (service, region) not in self._clients:
-            self._clients[service, region] = _make(service, region)
+        with _MAKING:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = _make(service, region)
         return self._clients[service, region]
 
 

@@ -157,9 +157,9 @@ def _next(deployment: Deployment, occasion: Occasion) -> str:
         case Occasion.NEEDS_ATTENTION:
             return commands.after(outcome.remedy if outcome else "", commands.recover(name))
         case Occasion.ROLLBACK_UNPROVEN:
-            return commands.history(name)
+            return commands.report(deployment.id)
         case Occasion.ROLLED_BACK if outcome and outcome.result is Result.ROLLED_BACK:
-            return commands.history(name)
+            return commands.report(deployment.id)
         case _:
             return ""
 

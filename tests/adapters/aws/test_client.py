@@ -26,6 +26,7 @@ REMEDIES: list[Any] = [
     ),
     (EndpointConnectionError(endpoint_url="http://x"), "check the network and AWS_ENDPOINT_URL"),
     (client_error("UnauthorizedOperation"), "allow the action named above in the IAM policy"),
+    (client_error("AuthorizationError"), "allow the action named above in the IAM policy"),
     (client_error("AccessDenied"), "allow the action named above in the IAM policy"),
     (client_error("AuthFailure"), "renew the credentials"),
     (client_error("ExpiredToken"), "renew the credentials"),
@@ -180,7 +181,8 @@ def test_every_error_about_credentials_region_or_connection_has_a_remedy_of_its_
     assert classes - OF_THE_PROGRAM - client._REMEDIES.keys() == set()
     assert not OF_THE_PROGRAM - classes
     named = {name for name in client._REMEDIES if name.endswith(("Error", "NotFound", "Mode"))}
-    assert named - {"TargetGroupNotFound", "LoadBalancerNotFound"} <= classes
+    codes = {"AuthorizationError", "TargetGroupNotFound", "LoadBalancerNotFound"}
+    assert named - codes <= classes
 
 
 SESSIONS: list[Any] = [

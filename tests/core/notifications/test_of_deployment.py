@@ -35,14 +35,15 @@ def test_the_texts_of_a_deployment_that_begins() -> None:
             (
                 "promote of r000125 (1.5.0, ami-2) failed in verify and was rolled back, "
                 "r000124 serves\nreason: smoke.sh: exit 1 boom\n"
-                "next: ami-pipeline history -e production"
+                "next: ami-pipeline report 20261121T154224Z-4f2a"
             ),
         ),
         (
             replace(over(Result.ROLLED_BACK, phase="launch", reason="no capacity"), blue=""),
             (
                 "promote of r000125 (1.5.0, ami-2) failed in launch and was rolled back, "
-                "no release serves\nreason: no capacity\nnext: ami-pipeline history -e production"
+                "no release serves\nreason: no capacity\n"
+                "next: ami-pipeline report 20261121T154224Z-4f2a"
             ),
         ),
         (
@@ -64,7 +65,7 @@ def test_the_texts_of_a_deployment_that_begins() -> None:
             over(Result.ROLLED_BACK, Kind.DRILL, phase="verify", reason="exit 1"),
             (
                 "the drill of the rollback to r000123 failed in verify\nreason: exit 1\n"
-                "next: ami-pipeline history -e production"
+                "next: ami-pipeline report 20261121T154224Z-4f2a"
             ),
         ),
     ],
@@ -125,7 +126,7 @@ def test_a_program_gets_the_facts() -> None:
         "r000124 serves",
         "details": {
             "reason": "exit 1",
-            "next": "ami-pipeline history -e production",
+            "next": "ami-pipeline report 20261121T154224Z-4f2a",
             "by": "ann (GitHub Actions)",
         },
         "link": RUN,

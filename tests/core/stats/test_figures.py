@@ -13,6 +13,7 @@ from pipeline.core.changes.model import (
     CommitChange,
     ComparedImage,
     ImageChange,
+    ListedCommit,
 )
 from pipeline.core.pausing.pause import Decision, Pause
 from pipeline.core.state.deployment import (

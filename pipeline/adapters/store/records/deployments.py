@@ -81,10 +81,11 @@ class Deployments:
         """Return a deployment by its id, or None."""
         return self._read(Deployment, record_key(deployment))
 
-    def journal(self, deployment: str) -> tuple[Entry, ...]:
-        """Return the journal of a deployment, first entry first."""
-        prefix = file_key(deployment, "")
-        keys = (key for key in self._store.keys(prefix) if _is_entry(key, prefix))
+    def journal(self, deployment: str, *, after: int = 0) -> tuple[Entry, ...]:
+        """Return the journal of a deployment behind an entry's number, first entry first."""
+        prefix, last = file_key(deployment, ""), entry_key(deployment, after)
+        found = (key for key in self._store.keys(prefix) if _is_entry(key, prefix))
+        keys = (key for key in found if (len(key), key) > (len(last), last))
         return tuple(entry for key in keys if (entry := self._read(Entry, key)))
 
     def text(self, deployment: str, name: str) -> str:
