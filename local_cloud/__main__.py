@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(name: str, settings: dict[str, object]) -> Result:
-    """Run one of the commands that have a result."""
+    """Run one of the commands that have a result, or become a shell."""
+    if name == "shell":
+        commands.shell(instance=str(settings["instance"]))
     if name != "up":
         below = settings.pop("below", None)
         return commands.COMMANDS[f"{name} {below}" if below else name](**settings)
@@ -71,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
     verb["rootfs"].add_argument("--suite", default=SUITE, help=HELP["suite"])
     verb["rootfs"].add_argument("--mirror", default="", help=HELP["mirror"])
     verb["rootfs"].add_argument("--include", action="append", default=[], help=HELP["include"])
+    shell = verbs.add_parser("shell", help=HELP["shell"])
+    shell.add_argument("instance", metavar="INSTANCE")
     add_image_commands(verbs.add_parser("image", help=HELP["image"]))
     # Without a help text: `up` starts it, users do not.
     serve = verbs.add_parser("serve", parents=[settings_of_a_cloud(0)])

@@ -88,6 +88,11 @@ class Client:
         made: dict[str, str] = self._request("POST", "images", image)
         return made
 
+    def shell(self, instance: str) -> dict[str, Any]:
+        """Return `argv` and `env` of a root shell, and `pid`; HTTPError 400 if it is down."""
+        made: dict[str, Any] = self._request("POST", "shell", instance)
+        return made
+
     def set_role(self, name: str, policy: Any, *, seconds: int | None = None) -> None:
         """Create a role with a policy document, or replace its policy; HTTPError 400 if invalid.
 

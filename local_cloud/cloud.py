@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -185,6 +186,19 @@ class Cloud:
     def cancel(self, command: RemoteCommand) -> None:
         """End a command that was sent."""
         self.loop.call_soon_threadsafe(command.cancel)
+
+    def shell(self, instance: str) -> dict[str, Any]:
+        """Return the command line and the variables of a root shell, and the cloud's process.
+
+        Raises ValueError if it does not run.
+        """
+        machine = self.machines.get(instance)
+        if machine is None or machine.is_hollow or not machine.booted.is_set():
+            raise ValueError(f"{instance} does not run, or it has not booted")
+        start = 'exec "$(command -v bash || echo /bin/sh)"'
+        argv = machine.enclosure.argv(["/bin/sh", "-c", start], "/root")
+        env = {**machine.environment, "PS1": f"{instance}# "}
+        return {"argv": argv, "env": env, "pid": os.getpid()}
 
     def has_agent(self, instance: str) -> bool:
         """Return True if an instance has booted once, and has processes."""

@@ -24,6 +24,9 @@ from local_cloud.permissions.roles import named_roles
 from local_cloud.published_images import account_of, checked_name
 from local_cloud.state_dir import State, StateDir, default_home
 
+TERMINAL = ("TERM", "COLORTERM", "COLUMNS", "LINES")
+"""The variables of a terminal, which a shell in an instance keeps."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
@@ -120,6 +123,24 @@ def assumed(state: State, role: str) -> dict[str, str]:
             str(json.load(error)),
             f"{PROGRAM} down; {PROGRAM} up --role {role}=policy.json",
         ) from error
+
+
+def shell_of(instance: str, endpoint: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the variables of a root shell in an instance, or refuse."""
+    try:
+        made = Client(endpoint=endpoint).shell(instance)
+    except urllib.error.HTTPError as error:
+        raise RefusedError(
+            f"instance {instance}", str(json.load(error)), f"{PROGRAM} status"
+        ) from error
+    terminal = {name: os.environ[name] for name in TERMINAL if name in os.environ}
+    return [*overlay.inside(made["pid"]), *made["argv"]], {**made["env"], **terminal}
+
+
+def shell(*, instance: str) -> NoReturn:
+    """Become a root shell in an instance; its terminal is that of this process."""
+    argv, env = shell_of(instance, control.running(user_home()).endpoint)
+    os.execvpe(argv[0], argv, env)  # noqa: S606  the cloud's own command line
 
 
 def rootfs(*, target: str, suite: str, mirror: str, include: Sequence[str]) -> Result:

@@ -27,6 +27,7 @@ HELP = {
     "env": "Print shell exports for AWS clients, Packer and Terraform.",
     "credentials": "Print new credentials of a role, for credential_process.",
     "make-rootfs": "Make a minimal Debian for `up --rootfs`, with mmdebstrap.",
+    "shell": "Open a root shell in an instance.",
     "image": "Add images of publishers to the local cloud.",
     "image-add": "Publish an image in every region, until the local cloud stops.",
     "image-owner": "Account of the publisher, or amazon, aws-marketplace, self.",

@@ -35,6 +35,7 @@ EXAMPLE = Scope(
             Feature.S3_STATE,
             Feature.S3_STORE,
             Feature.SCHEDULES,
+            Feature.TAGGED,
             Feature.TARGETS,
             Feature.PROGRAMS,
         }

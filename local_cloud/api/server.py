@@ -255,6 +255,7 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
         ("DELETE", "quotas"): lambda _: change(cloud.quotas.reset),
         ("GET", "balancers"): balancers,
         ("POST", "images"): functools.partial(published.add_everywhere, cloud, lock),
+        ("POST", "shell"): lambda body: cloud.shell(str(body)),
         ("GET", "behaviors"): lambda _: cloud.behaviors.listed(),
         ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),
         ("DELETE", "behaviors"): lambda _: apply(cloud.behaviors.clear),

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,11 +17,25 @@ CHUNK = 65536
 MARKS = 4096
 
 
+class Journal(Protocol):
+    """What keeps the messages of an instance with their times."""
+
+    def say(self, source: str, text: str) -> None:
+        """Append a message."""
+
+    def heard(self, source: str, line: bytes) -> None:
+        """Append a line of a program's output."""
+
+
 @dataclass(kw_only=True)
 class Console:
-    """A file that is cut to its last part when it has grown to twice that size."""
+    """A file that is cut to its last part when it has grown to twice that size.
+
+    What is said here is in the journal, too.
+    """
 
     path: Path
+    journal: Journal | None = None
     _size: int = 0
     _written: int = 0
     _marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=MARKS))
@@ -39,6 +53,8 @@ class Console:
 
     def say(self, source: str, text: str) -> None:
         """Append a line of the machine itself."""
+        if self.journal:
+            self.journal.say(source, text)
         self.write(f"{source}: {text}\n".encode())
 
     def read(self, lag: float = 0.0) -> bytes:
@@ -67,6 +83,8 @@ class Console:
         prefix = f"{source}: ".encode()
         while line := await read_line(stream):
             self.write(prefix + line.rstrip(b"\n") + b"\n")
+            if self.journal:
+                self.journal.heard(source, line)
             seen(line)
 
 

@@ -29,6 +29,7 @@ from local_cloud.instances.overlay import Disk
 from local_cloud.instances.own_address import OwnAddress
 from local_cloud.instances.package_hint import PackageHint
 from local_cloud.instances.systemd import systemctl
+from local_cloud.instances.systemd.journal import Journal
 from local_cloud.instances.systemd.services import Services
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ class Machine:
         self.disk.make()
         self.root = self.disk.root
         self.booted = asyncio.Event()
-        self.console = Console(path=self.folder / "console.log")
-        self.journal = Console(path=self.folder / "journal.log")
+        self.journal = Journal(host=f"ip-{spec.address.replace('.', '-')}")
+        self.console = Console(path=self.folder / "console.log", journal=self.journal)
         self.enclosure = isolation.enclose(
             host.isolation,
             root=self.root,

@@ -87,6 +87,22 @@ def enter() -> list[str]:
     return [*reaper.WITH_SUBORDINATE_USERS, "--mount"]
 
 
+def inside(pid: int) -> list[str]:
+    """Return the words before a command that let it see what a cloud with overlays has mounted.
+
+    Without words, this process sees it already. The owner of a user namespace may enter it
+    (user_namespaces(7)), and must do so before its mount namespace.
+    """
+    others = [name for name in ("user", "mnt") if _namespace("self", name) != _namespace(pid, name)]
+    flags = {"user": "--user", "mnt": "--mount"}
+    enter = [f"{flags[name]}=/proc/{pid}/ns/{name}" for name in others]
+    return ["nsenter", "--preserve-credentials", *enter] if enter else []
+
+
+def _namespace(process: int | str, name: str) -> str:
+    return str(Path(f"/proc/{process}/ns/{name}").readlink())
+
+
 def check_user() -> None:
     """Raise RefusedError, with what is missing, if this user may not mount overlays at all."""
     done = run([*enter(), "true"], Path("/"))

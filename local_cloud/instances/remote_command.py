@@ -111,7 +111,7 @@ class RemoteCommand:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={k: v for k, v in machine.environment.items() if k not in WITHOUT},
+            env=environment_of(machine),
             start_new_session=True,
         )
         output = Captured(limit=OUTPUT, suffix="---Output truncated---")
@@ -166,6 +166,13 @@ class RemoteCommand:
             errors=errors,
             ended=now() if self.progress.began else None,
         )
+
+
+# amazon-ssm-agent, agent/executers/executers.go, `envVarInstanceID`.
+def environment_of(machine: Machine) -> dict[str, str]:
+    """Return the variables of a script, which the agent tells the id of its instance."""
+    kept = {k: v for k, v in machine.environment.items() if k not in WITHOUT}
+    return {**kept, "AWS_SSM_INSTANCE_ID": machine.id}
 
 
 def at_least(clock: Clock, seconds: float) -> float:

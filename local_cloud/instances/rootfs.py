@@ -142,6 +142,7 @@ def reset_run(root: Path, *, has_programs: bool = False) -> Path:
     for shim in ("cloud-init", "scp", "sudo", "systemctl"):
         shutil.copy(SHIMS / shim, shims / shim)
         (shims / shim).chmod(0o755)
+    (shims / "journalctl").symlink_to("systemctl")
     os.mkfifo(shims / "requests", 0o600)
     return shims
 

@@ -32,6 +32,7 @@ BODIES = {
 INVALID = "The security token included in the request is invalid"
 EXPIRED = "The security token included in the request is expired"
 REQUEST_ID = "local-cloud-denial"
+SNS = "sns:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,8 @@ def denied(protocol: str, who: Session, question: Question, decision: Decision) 
             return Refusal(status=403, code="UnauthorizedOperation", text=text)
         case "json":
             return Refusal(status=400, code="AccessDeniedException", text=sentence)
-    return Refusal(status=403, code="AccessDenied", text=question.because or sentence)
+    code = "AuthorizationError" if question.action.startswith(SNS) else "AccessDenied"
+    return Refusal(status=403, code=code, text=question.because or sentence)
 
 
 def described(user: str, question: Question, decision: Decision, *, quoted: bool) -> str:
@@ -73,8 +75,10 @@ def described(user: str, question: Question, decision: Decision, *, quoted: bool
     if question.resource != "*":
         resource = shown(question)
         where = f' on resource: "{resource}"' if quoted else f" on resource: {resource}"
-    reason = REASONS[decision].format(action=question.action)
-    return f"User: {user} is not authorized to perform: {question.action}{where} {reason}"
+    # SNS names its actions in capitals.
+    action = question.action.replace(SNS, SNS.upper())
+    reason = REASONS[decision].format(action=action)
+    return f"User: {user} is not authorized to perform: {action}{where} {reason}"
 
 
 def shown(question: Question) -> str:

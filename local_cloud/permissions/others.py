@@ -1,4 +1,4 @@
-"""Say which permissions a call of CloudWatch, IAM, KMS, SSM, Service Quotas and STS needs.
+"""Say which permissions a call of CloudWatch, IAM, KMS, SNS, SSM, Service Quotas and STS needs.
 
 Source: Service Authorization Reference, the page of each service. A resource is found by the
 parameter that names it.
@@ -24,6 +24,7 @@ NAMED = {
     ("iam", "user"): (("UserName",), "user/"),
     ("kms", "alias"): (("AliasName",), ""),
     ("kms", "key"): (("KeyId", "TargetKeyId"), "key/"),
+    ("sns", "topic"): (("TopicArn", "Name", "ResourceArn"), ""),
     ("ssm", "document"): (("DocumentName", "Name"), "document/"),
     ("ssm", "instance"): (("InstanceIds", "Target"), "instance/"),
     ("ssm", "parameter"): (("Name", "Names", "Path"), "parameter/"),

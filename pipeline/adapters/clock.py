@@ -81,6 +81,11 @@ def speed_of(environ: Mapping[str, str]) -> float:
     return speed
 
 
+def local_endpoint(environ: Mapping[str, str]) -> str:
+    """Return the endpoint of the local cloud if the variables are those of `local-cloud env`."""
+    return environ.get("AWS_ENDPOINT_URL", "") if environ.get(SPEED) else ""
+
+
 def uptime() -> float:
     """Return monotonic seconds that include the time the machine was suspended.
 

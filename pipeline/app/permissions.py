@@ -73,7 +73,10 @@ class ScopeReader:
     def scope(self, roles: Collection[Role]) -> Scope:
         """Return what a policy of these roles is for."""
         bucket, deploys = self._store(), bool({Role.DEPLOY} & {*roles})
-        environments = tuple(self._environment(name, deploys=deploys) for name in self._names)
+        inspects = bool({Role.INSPECT} & {*roles})
+        environments = tuple(
+            self._environment(name, deploys=deploys, inspects=inspects) for name in self._names
+        )
         bakes = bool({Role.BAKE} & {*roles})
         template = self._template_features if bakes else frozenset()
         features = {*self._features(environments), *template}
@@ -97,9 +100,9 @@ class ScopeReader:
 
     # --- deploy -----------------------------------------------------------------------------------
 
-    def _environment(self, name: str, *, deploys: bool) -> EnvironmentScope:
+    def _environment(self, name: str, *, deploys: bool, inspects: bool) -> EnvironmentScope:
         wanted = self._settings.terraform_for(name)
-        inputs, account = wanted.inputs, self._account(name) if deploys else ANY
+        inputs, account = wanted.inputs, self._account(name) if deploys or inspects else ANY
         profile = inputs.get("instance_profile") if deploys else None
         state = self._app.state_bucket(wanted, name)
         return EnvironmentScope(
@@ -129,6 +132,7 @@ class ScopeReader:
             yield from features_of_module(self._settings.terraform_for(each.name).inputs)
             found: Mapping[Feature, object] = {
                 Feature.ADOPTED: each.adopted,
+                Feature.TAGGED: each.tagged,
                 Feature.ALARMS: self._settings.promote_for(each.name).alarms,
                 Feature.PROGRAMS: self._settings.promote_for(each.name).hooks,
                 Feature.COMMANDS: any(

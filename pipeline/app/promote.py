@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
-from pipeline.app.environment.changes import Comparison
-from pipeline.app.environment.freezes import FreezeGate
+from pipeline.app.environment.freezes import gate_of
 from pipeline.app.environment.image_choice import choose
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
@@ -17,6 +16,7 @@ from pipeline.app.environment.policies import policies_of
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
+from pipeline.app.reports.changes import Comparison
 from pipeline.app.survey import Survey, given_to, serving_group
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
@@ -36,7 +36,7 @@ from pipeline.core.deploy.sizes.limits import limits_of
 from pipeline.core.deploy.ways_back import drill
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Message
-from pipeline.core.freezing.freeze import NOT_FROZEN
+from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
 from pipeline.core.preflight.additions import addition_findings
@@ -90,20 +90,6 @@ def promote(
         ):
             return unchanged  # The interrupted deployment that was just finished promoted it.
         return Promotion(leased=leased, request=request, image=image, known=known).run(confirm)
-
-
-def gate_of(request: PromoteRequest, kind: Kind) -> FreezeGate | None:
-    """Return what a freeze means for a deployment; a way back ignores it."""
-    if kind in _TO_EARLIER:
-        return None
-    again = commands.promote(request.environment, request.image)
-    if kind is Kind.REBUILD:
-        again = commands.rebuild(request.environment)
-    return FreezeGate(
-        again=commands.despite_freeze(again),
-        overrides=request.override_freeze,
-        plan_only=request.plan_only,
-    )
 
 
 def _require_keepable(app: Application, request: PromoteRequest) -> None:
@@ -207,7 +193,9 @@ class Promotion:
         """Check and plan without changing anything."""
         if self.kind is not Kind.ROLLBACK:
             require_known_ends(self._reader, self.image.id)
-        deployment = self._deployment(document)
+        gate = gate_of(self.request, self.kind)
+        frozen = gate.require(self._reader) if gate else NOT_FROZEN
+        deployment = self._deployment(document, frozen)
         survey = Survey(reader=self._reader, request=self.request, image=self.image, kind=self.kind)
         facts, proposal = survey.facts(document, deployment.green)
         gone = is_lost(facts, proposal) and not self._reader.serving_group_exists(document)
@@ -232,7 +220,7 @@ class Promotion:
         if facts.probe_failure:
             deployment = replace(deployment, probe=ProbeTotals(ignored=True))
         plan = self._plan(reconciler, document, green)
-        reconciler.prepared, gate = plan, gate_of(self.request, self.kind)
+        reconciler.prepared = plan
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))
         found = (*found, *self._reported(self._change_of_program(document)))
         how = replace(reconciler.manner, steps=self._steps)
@@ -240,9 +228,6 @@ class Promotion:
         if self.kind not in _TO_EARLIER:  # which never wait for a person
             pauses = pauses_of(phases, reconciler.policy, self.request)
             deployment = replace(deployment, pause_before=pauses)
-        frozen = gate.require(self._reader) if gate else NOT_FROZEN
-        if gate and gate.overrides:
-            deployment = replace(deployment, override=frozen.describe())
         preview = PlanPreview(
             deployment=deployment,
             phases=phases,
@@ -255,7 +240,7 @@ class Promotion:
         )
         return Prepared(reconciler=reconciler, preview=preview, green=green)
 
-    def _deployment(self, document: Environment) -> Deployment:
+    def _deployment(self, document: Environment, frozen: FreezeState) -> Deployment:
         green, why = f"r{document.next:06}", self.request.why
         return replace(
             self.leased.new_deployment(self.kind, green=green, blue=document.serving, why=why),
@@ -263,6 +248,7 @@ class Promotion:
             version=self.image.version,
             keep_failed=self.request.keep_failed,
             proves=self.proves,
+            override=frozen.describe() if self.request.override_freeze else "",
         )
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:

@@ -8,17 +8,18 @@ from datetime import timedelta
 from pipeline.app.application import Application, Options
 from pipeline.app.bake import bake, known_images, records
 from pipeline.app.environment.architectures import supported_architectures
+from pipeline.app.environment.freezes import gate_of
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.operations.overdue import note_rebuild
-from pipeline.app.promote import Promotion, gate_of, retire_failed, serves_already
+from pipeline.app.promote import Promotion, retire_failed, serves_already
 from pipeline.app.survey import require_rebuildable
 from pipeline.core import commands
 from pipeline.core.changes.compare import Side
 from pipeline.core.changes.model import Changes
 from pipeline.core.changes.summary import brought
-from pipeline.core.deploy.plan import PACKAGES, Confirm, PromoteRequest, Unchanged
+from pipeline.core.deploy.plan import Confirm, PromoteRequest, Unchanged
 from pipeline.core.deploy.selection.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection.release import image_of, require_promotable
 from pipeline.core.deploy.selection.versions import beside
@@ -63,36 +64,40 @@ def rebuild(
         supported = supported_architectures(session.reader, baked.images)
         image = beside(baked.images, baked.image, supported)
     if unchanged := serves_already(session.reader, before, image, may_be_empty=True):
-        done = retire_failed(session) or unchanged
+        done: Deployment | Unchanged = retire_failed(session) or unchanged
     else:
-        done = _promote(session, before, image, request, confirm)
+        again = commands.promote(options.environment, image.id, allow_quarantined=True)
+        require_promotable(image, allow_quarantined=False, again=again)
+        done = promote_changed(session, before, image, request, confirm)
     note_rebuild(session.reader, done)
     return done
 
 
-def _promote(
+def promote_changed(
     session: EnvironmentSession,
     before: Environment,
     image: Image,
     request: PromoteRequest,
     confirm: Confirm,
 ) -> Deployment | Unchanged:
-    """Promote a baked image, unless the request depends on packages and none differs."""
-    again = commands.promote(before.environment, image.id, allow_quarantined=True)
-    require_promotable(image, allow_quarantined=False, again=again)
-    known = () if not before.serving else (serving_image(session.reader, before),)
-    if known:
-        with session.reader.app.interrupts.heard():
-            brings = compared(session.reader, known[0], image)
-        why_not = nothing_in(brings, before, known[0], image)
-        if request.only_if == PACKAGES and why_not:
-            return retire_failed(session) or why_not
-    return promote_rebuilt(session, before, image, request, confirm, known)
+    """Say what the baked image brings, and promote it unless the request needs more than that."""
+    reader = session.reader
+    with reader.app.interrupts.heard():
+        serving = serving_image(reader, before)
+        brings = compared(reader, serving, image) if before.serving else None
+    needed = brings if request.only_if == PACKAGES else None
+    if needed and (same := nothing_in(needed, before, serving, image)):
+        return retire_failed(session) or same
+    return promote_rebuilt(session, before, (image, serving), request, confirm)
+
+
+PACKAGES = "packages"
+"""The part of an image that a rebuild can depend on."""
 
 
 def compared(reader: EnvironmentReader, serving: Image, image: Image) -> Changes:
     """Return what an image brings compared with the serving one, and report it."""
-    from pipeline.app.environment.changes import ImageReader
+    from pipeline.app.reports.changes import ImageReader
 
     images = ImageReader(app=reader.app, clients=reader.clients)
     changes = images.compare(Side(image=serving), Side(image=image))
@@ -127,23 +132,26 @@ def require_not_rolled_back(reader: EnvironmentReader, document: Environment) ->
 def promote_rebuilt(
     session: EnvironmentSession,
     before: Environment,
-    image: Image,
+    images: tuple[Image, Image],
     request: PromoteRequest,
     confirm: Confirm,
-    known: tuple[Image, ...] = (),
 ) -> Deployment | Unchanged:
     """Promote the baked image, unless a person decided otherwise since `before` was read.
 
-    `known` has the serving image, if one serves.
+    `images` are the baked one and the serving one.
     """
-    reader = session.reader
+    reader, (image, _) = session.reader, images
     with session.lease() as leased:
         if unchanged := serves_already(reader, leased.document(), image, may_be_empty=True):
             return unchanged  # The interrupted deployment that was just finished promoted it.
         history = reader.deployments.history(reader.environment, REMEMBERED)
         require_unchanged(before, leased.document(), image, history)
         promotion = Promotion(
-            leased=leased, request=request, image=image, known=known, kind=Kind.REBUILD
+            leased=leased,
+            request=request,
+            image=image,
+            known=images,
+            kind=Kind.REBUILD,
         )
         done = promotion.run(confirm)
     assert isinstance(done, Deployment)  # noqa: S101 - the confirmation is always yes

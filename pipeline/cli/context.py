@@ -61,9 +61,9 @@ class Context:
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
         except BrokenPipeError:
-            _discard_stdout()
+            discard_stdout()
         except OSError as error:
-            _discard_stdout()
+            discard_stdout()
             echo(f"the result could not be printed: {error.strerror}")
 
 
@@ -86,7 +86,7 @@ def echo(text: str = "", end: str = "\n") -> None:
         sys.stderr.flush()
 
 
-def _discard_stdout() -> None:
+def discard_stdout() -> None:
     """Prevent Python from flushing stdout again at exit (Python docs, "Note on SIGPIPE")."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

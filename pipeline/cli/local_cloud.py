@@ -22,6 +22,7 @@ from pipeline.core.errors import FailedError, RefusedError
 
 if TYPE_CHECKING:
     from local_cloud.commands import Result
+    from local_cloud.errors import RefusedError as LocalCloudRefusal
 
 PROGRAM = "ami-pipeline local-cloud"
 
@@ -35,7 +36,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except errors.RefusedError as error:
-            raise RefusedError(error.where, error.what, _own_name(error.remedy)) from error
+            raise refused(error) from error
         except errors.FailedError as error:
             raise FailedError(error.where, error.what, _own_name(error.remedy)) from error
 
@@ -145,6 +146,15 @@ def credentials(context: click.Context, /, *, role: str) -> None:
     _print(context, commands.credentials(role=role))
 
 
+@local_cloud.command(help=HELP["shell"])
+@click.argument("instance")
+def shell(*, instance: str) -> None:
+    """Become a root shell in an instance."""
+    from local_cloud import commands
+
+    commands.shell(instance=instance)
+
+
 @local_cloud.command(help=HELP["make-rootfs"])
 @click.argument("target", metavar="DIR|TAR")
 @click.option("--suite", default=SUITE, show_default=True, help=HELP["suite"])
@@ -202,6 +212,11 @@ def _checked(check: str, given: Any, *, option: str | None = None) -> Any:
         return getattr(commands, check)(given)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def refused(error: LocalCloudRefusal) -> RefusedError:
+    """Return this program's error for one of the local cloud."""
+    return RefusedError(error.where, error.what, _own_name(error.remedy))
 
 
 def _own_name(text: str) -> str:

@@ -41,11 +41,15 @@ _COMMANDS = {
     "status": "Show the serving release and the deployment in flight.",
     "history": "List the deployments of an environment.",
     "diff": "Compare two releases or images.",
+    "stats": "Show how often, how fast and how safely releases are deployed.",
     "report": "Show one deployment in detail; write it as HTML.",
     "dashboard": "Show all environments on a local web page.",
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
+    "logs": "Show the logs of an environment's members.",
+    "shell": "Open a shell on a member.",
+    "events": "Show activities, target states and phases in order.",
     "destroy": "Delete the groups of an environment.",
     "freeze": "Refuse to put a release into service for a time.",
     "unfreeze": "Lift the freezes that people made.",
@@ -65,8 +69,9 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
-    **dict.fromkeys(("history", "diff", "report", "dashboard"), "reports"),
+    **dict.fromkeys(("history", "diff", "report", "dashboard", "stats"), "reports"),
     **dict.fromkeys(("freeze", "unfreeze", "lock", "notify"), "operations"),
+    **dict.fromkeys(("logs", "shell", "events"), "inspection"),
 }
 """The packages of the commands whose modules are in one."""
 

@@ -34,6 +34,14 @@ only_environment_option = click.option(
     metavar="NAME",
     help="Show the values of the environment [environments.NAME].",
 )
+member_environment_option = click.option(
+    "-e",
+    "--environment",
+    type=Checked("environment", "check_environment"),
+    shell_complete=complete_environment,
+    metavar="NAME",
+    help="Search in [environments.NAME] (default: in all).",
+)
 yes_option = click.option(
     "--yes",
     is_flag=True,

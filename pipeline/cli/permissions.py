@@ -6,7 +6,7 @@ import click
 
 from pipeline.cli.context import Checked, Context, pass_context, reading_application
 
-ROLES = ("bake", "deploy", "read", "prune")
+ROLES = ("bake", "deploy", "read", "prune", "inspect")
 
 
 @click.command()

@@ -40,7 +40,6 @@ def rebuild(
     /,
     environment: str,
     version: str | None,
-    only_if: str | None,
     *,
     dotenv: Path | None,
     **choices: Any,
@@ -56,7 +55,8 @@ def rebuild(
     from pipeline.core.deploy.plan import PromoteRequest
 
     require_reason(choices["why"], override_freeze=choices["override_freeze"])
-    request = PromoteRequest(environment=environment, only_if=only_if or "", **choices)
+    given = {name: value for name, value in choices.items() if value is not None}
+    request = PromoteRequest(environment=environment, **given)
     with application(context, dotenv) as app:
         options = Options(
             config=context.config,

@@ -17,6 +17,7 @@ CONFIGURE = "aws configure"
 SSO_LOGIN = "aws sso login"
 CONSOLE_LOGIN = "aws login"
 LIST_CONFIGURATION = "aws configure list"
+INSTALL_OTEL = "pip install 'ami-pipeline[otel]'"
 INSTALL_CRT = 'pip install "botocore[crt]"'
 LIST_PROFILES = "aws configure list-profiles"
 LIST_REGIONS = "aws account list-regions"
@@ -145,6 +146,28 @@ def bake(environment: str = "", *, version: str = "") -> str:
 def rebuild(environment: str, *, version: str = "") -> str:
     """Return the command that bakes and promotes if an input changed."""
     return of_environment("rebuild", environment, *_option("--version", version))
+
+
+def logs(environment: str, member: str = "") -> str:
+    """Return the command that shows the logs of an environment, or of one member."""
+    return of_environment("logs", environment, *_option("--member", member))
+
+
+def shell_of(member: str, environment: str) -> str:
+    """Return the command that opens a shell on a member."""
+    return ami_pipeline("shell", member, "-e", environment)
+
+
+def start_session(instance: str, region: str) -> str:
+    """Return the command that starts a session of Session Manager."""
+    return aws("ssm", "start-session", {"target": instance, "region": region})
+
+
+def managed_node(instance: str) -> str:
+    """Return the command that shows whether Systems Manager manages an instance."""
+    return aws(
+        "ssm", "describe-instance-information", {"filters": f"Key=InstanceIds,Values={instance}"}
+    )
 
 
 def images() -> str:

@@ -37,6 +37,7 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
     ]
     labels = max(11, *(len(name) + 2 for name, text in rows if text))
     lines = [f"{name:<{labels}}{wrapped(text, width, labels)}" for name, text in rows if text]
+    lines += _last_lines(deployment.outcome, labels, width)
     # Not wrapped, so that they can be pasted.
     pasted = [(name, command) for name, command in _commands(deployment) if command]
     lines += [f"{name:<{labels}}{command}" for name, command in pasted]
@@ -72,6 +73,18 @@ def _failure(deployment: Deployment) -> list[tuple[str, str]]:
         ("evidence", one_line(outcome.evidence)),
         ("remedy", deployment_text.format_remedy(deployment)),
         *_hook_errors(outcome),
+    ]
+
+
+def _last_lines(outcome: Outcome | None, indent: int, width: int) -> list[str]:
+    """Return whose lines they are, and below it the last lines that an unhealthy member printed."""
+    source, *printed = (outcome.last_lines if outcome else ()) or ("",)
+    if not printed:
+        return []
+    room = max(width - 4, 20)
+    return [
+        f"{'last lines':<{indent}}{one_line(source)}",
+        *(f"  | {one_line(line, room)}".rstrip() for line in printed),
     ]
 
 
@@ -129,6 +142,7 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "interrupted": outcome.interrupted if outcome else False,
         "rollback_error": (outcome.rollback_error if outcome else "") or None,
         "evidence": (outcome.evidence if outcome else "") or None,
+        "last_lines": list(outcome.last_lines) if outcome else [],
         "remedy": deployment_text.format_remedy(deployment) or None,
         "hook_errors": list(outcome.hook_errors) if outcome else [],
         "probe": _probe_document(deployment.probe),

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.store.records.freezes import Freezes
-from pipeline.app.environment.freezes import FreezeGate
+from pipeline.app.environment.freezes import FreezeGate, gate_of
 from pipeline.app.operations import freeze as operations
-from pipeline.app.promote import gate_of
 from pipeline.app.resume import resume
 from pipeline.core.deploy.plan import PromoteRequest
 from pipeline.core.errors import ConfigurationError, RefusedError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.app import rebuild, survey
-from pipeline.app.environment.changes import ImageReader
+from pipeline.app.reports.changes import ImageReader
 from pipeline.core.changes.model import Changes, PackageChanges
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image

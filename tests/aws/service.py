@@ -108,6 +108,7 @@ def connect() -> Clients:
         clients.elb,
         clients.elbv2,
         clients.service_quotas,
+        clients.ssm,
         clients.sts,
     ):
         make(REGION)

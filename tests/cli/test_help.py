@@ -196,7 +196,7 @@ Options:
   -h, --help              Show this message and exit.
 """,
     "permissions": """\
-Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read|prune]
+Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read|prune|inspect]
 
   Print the least IAM policy with which a role's commands work.
 

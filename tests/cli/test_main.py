@@ -218,7 +218,7 @@ def test_global_options_work_before_and_after_the_command(
 def test_the_options_after_a_command_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Context] = []
 
-    def take(context: Context, **_: object) -> None:
+    def take(context: Context, /, **_: object) -> None:
         seen.append(context)
 
     monkeypatch.setattr(images, "callback", pass_context(take))

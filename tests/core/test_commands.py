@@ -15,7 +15,7 @@ from pipeline.cli.main import cli
 from pipeline.core import commands
 
 ROOT = Path(commands.__file__).parents[1]
-RELEASE, AMI = "r000123", "ami-0123456789abcdef0"
+RELEASE, AMI, MEMBER = "r000123", "ami-0123456789abcdef0", "i-0123456789abcdef0"
 
 PASTED: dict[Callable[..., str], list[str]] = {
     commands.init: [commands.init(), commands.init(files="app", run="/usr/bin/node /opt/x.js")],
@@ -47,6 +47,8 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.bake: [commands.bake(), commands.bake("staging", version="1.0.0")],
     commands.rebuild: [commands.rebuild("staging", version="1.0.0")],
     commands.images: [commands.images()],
+    commands.logs: [commands.logs("staging"), commands.logs("staging", MEMBER)],
+    commands.shell_of: [commands.shell_of(MEMBER, "staging")],
     commands.doctor: [commands.doctor()],
     commands.adopt: [
         commands.adopt("staging", "web-asg", "--plan"),
@@ -80,6 +82,8 @@ BUILDERS = {
     commands.ami_pipeline,
     commands.of_environment,
     commands.aws,
+    commands.managed_node,
+    commands.start_session,
     commands.in_folder,
     commands.shell,
     commands.ignore_in_git,

@@ -16,6 +16,7 @@ PLAN = ("promote", "-e", ENVIRONMENT, "--plan")
 PROMOTE = ("promote", "-e", ENVIRONMENT, "--yes", "--allow-quarantined")
 STATUS = ("status", "-e", ENVIRONMENT)
 SHOW = ("state", "show", "-e", ENVIRONMENT)
+EVENTS, LOGS = ("events", "-e", ENVIRONMENT), ("logs", "-e", ENVIRONMENT)
 IMAGES, DOCTOR = ("images",), ("doctor", "-e", ENVIRONMENT)
 ADOPT = ("adopt", "-e", ENVIRONMENT, "--group", ADOPTED, "--plan")
 PRUNE = ("prune", "--plan")
@@ -25,6 +26,11 @@ BAKE = ("bake", "--version", "9.0.0", "--force")
 NOT_REACHED = {
     # Only in the evidence of a failed deployment, which says what could not be read.
     "ec2:GetConsoleOutput",
+    "ssm:DescribeInstanceInformation",
+    # Only the AWS CLI, in a session.
+    "ssm:StartSession",
+    "ssm:ResumeSession",
+    "ssm:TerminateSession",
     # Only if no default action of a listener forwards to the target group.
     "elasticloadbalancing:DescribeRules",
     # Only after a build of a newer Amazon plugin, which puts the instance's tags on the image.
@@ -120,9 +126,10 @@ def case_of(role: Role, sid: str, action: str) -> Case:
 def _expected(role: Role, proofs: set[Proof]) -> tuple[tuple[tuple[str, ...], ...], Expected]:
     reads = (IMAGES, STATUS, SHOW, DOCTOR)
     match role:
-        case Role.READ:
+        case Role.READ | Role.INSPECT:
+            looks = (EVENTS, LOGS)
             notice = Expected.NOTICE if proofs == {Proof.OPTIONAL} else Expected.REFUSED
-            return reads, notice
+            return (*reads, *looks) if role is Role.READ else looks, notice
         case Role.BAKE:
             late = Expected.LATE if Proof.CHANGE in proofs else Expected.REFUSED
             optional = proofs == {Proof.OPTIONAL}

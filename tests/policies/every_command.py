@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 
-from tests.policies.cases import ADOPT
+from tests.policies.cases import ADOPT, EVENTS, LOGS
 from tests.policies.world import ENVIRONMENT, World
 
 HERE = ("-e", ENVIRONMENT)
@@ -19,6 +19,7 @@ READS = (
     ("history", *HERE),
     ("report", *HERE),
     ("images",),
+    ("images", "--tree"),
     ("doctor", *HERE),
 )
 READS_STATE = (("lock", "show", *HERE), ("state", "show", *HERE))
@@ -72,7 +73,10 @@ def _deployments(world: World) -> Iterator[str]:
 
 def _reads(world: World) -> Iterator[str]:
     keys = world.keys("read", world.policy("read"))
-    for words in (*READS, *READS_STATE):
+    for words in (*READS, *READS_STATE, EVENTS):
+        yield from _run(world, words, keys)
+    keys = world.keys("inspect", world.policy("inspect"))
+    for words in (EVENTS, LOGS):
         yield from _run(world, words, keys)
 
 

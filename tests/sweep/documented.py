@@ -37,6 +37,7 @@ ELSEWHERE = {
     "sns:Publish": "notifications",
     "ssm:CancelCommand": "a hook in instances",
     "ssm:GetCommandInvocation": "a hook in instances",
+    "ssm:DescribeInstanceInformation": "a failed group",
     "ssm:SendCommand": "a hook in instances",
 }
 """Actions of the table that neither `promote` nor `rollback` calls, and what does."""

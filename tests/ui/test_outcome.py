@@ -78,6 +78,20 @@ next       fix the cause above, then: ami-pipeline bake -e production \
     )
 
 
+def test_the_last_lines_of_an_unhealthy_member_are_shown_below_the_facts() -> None:
+    lines = ("journal of i-1", "app[7]: \x1b[31mno database " + "x" * 80, "::error::bye")
+    failed = rolled_back()
+    assert failed.outcome
+    failed = replace(failed, outcome=replace(failed.outcome, last_lines=lines))
+    shown = outcome_text(failed, 60).partition("\nid ")[2].split("\n")
+    assert shown[1:4] == [
+        "last lines journal of i-1",
+        "  | app[7]: no database " + "x" * 33 + "...",
+        "  | : :error::bye",
+    ]
+    assert outcome_document(failed)["last_lines"] == list(lines)
+
+
 def test_the_outcome_that_needs_attention() -> None:
     assert (
         outcome_text(needs_attention())
@@ -255,6 +269,7 @@ def test_the_document_contains_every_fact() -> None:
         "interrupted": False,
         "rollback_error": None,
         "evidence": ".ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt",
+        "last_lines": [],
         "remedy": None,
         "hook_errors": [],
         "probe": None,

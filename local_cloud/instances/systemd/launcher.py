@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_cloud.instances import processes, rootfs
+from local_cloud.instances.console import read_line
 from local_cloud.instances.systemd import unit_syntax
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from local_cloud.instances.console import Console
     from local_cloud.instances.isolation import Enclosure
     from local_cloud.instances.rootfs import Identity
+    from local_cloud.instances.systemd.journal import Journal
     from local_cloud.instances.systemd.service import Service
     from local_cloud.instances.systemd.units import Command, Unit
 
@@ -48,7 +50,7 @@ class Launcher:
     root: Path
     enclosure: Enclosure
     console: Console
-    journal: Console
+    journal: Journal
     environment: Mapping[str, str]
     prefix: Sequence[str] = ()
 
@@ -110,7 +112,7 @@ class Launcher:
         stem = unit.name.removesuffix(".service")
         output = process.stdout or asyncio.StreamReader()
         return Started(
-            process=process, printing=asyncio.create_task(self.sink(unit).pump(stem, output))
+            process=process, printing=asyncio.create_task(self.printing(unit, stem, output))
         )
 
     async def finish(self, started: Started) -> int:
@@ -125,15 +127,23 @@ class Launcher:
             started.printing.cancel()
         return code
 
+    async def printing(self, unit: Unit, name: str, output: asyncio.StreamReader) -> None:
+        """Append the output of a service to the journal, and to the console if it goes there."""
+        if self.prints_on_console(unit):
+            await self.console.pump(name, output)
+            return
+        while line := await read_line(output):
+            self.journal.heard(name, line)
+
     # Without a word about it, a service writes to the journal alone, which EC2 does not show.
-    def sink(self, unit: Unit) -> Console:
-        """Return where the output of a service goes: to the console only if systemd is told so."""
+    def prints_on_console(self, unit: Unit) -> bool:
+        """Return True if systemd is told to show the output of a service on the console, too."""
         journald = self.root / "etc/systemd"
         parts = sorted((journald / "journald.conf.d").glob("*.conf"))
         files = [each for each in (journald / "journald.conf", *parts) if each.is_file()]
         texts = (each.read_text(errors="replace") for each in files)
         forwards = unit_syntax.forwards_to_console(*texts)
-        return self.console if forwards or unit.prints_on_console else self.journal
+        return forwards or unit.prints_on_console
 
     def members(self, service: Service) -> list[int]:
         """Return the processes of a service."""

@@ -1,7 +1,7 @@
 """Run the services of one instance, as systemd does for the units that an image enabled.
 
-A provisioner's session and the booted instance have the same services: the `systemctl` shim
-writes its arguments into a FIFO of the instance and prints the answer.
+A provisioner's session and the booted instance have the same services: the shim of `systemctl` and
+`journalctl` writes its arguments into a FIFO of the instance and prints the answer.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from local_cloud.clock import Clock
     from local_cloud.instances.console import Console
     from local_cloud.instances.isolation import Enclosure
+    from local_cloud.instances.systemd.journal import Journal
     from local_cloud.instances.systemd.units import Unit
 
     # Runs one command line; returns the exit status and the output.
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 REPLY = re.compile(r"reply\.\w{8}")
 REPLY_WITHIN = 5.0
+JOURNALCTL = "journalctl"
+"""The first word of a request for the journal."""
 SHORTEST_STOP = 0.5
 
 # systemd-system.conf(5): DefaultStartLimitBurst= and DefaultStartLimitIntervalSec=.
@@ -57,7 +60,7 @@ class Services:
     clock: Clock
     environment: Mapping[str, str]
     systemctl: Systemctl
-    journal: Console
+    journal: Journal
     prefix: Sequence[str] = ()  # the words before each command line
     running: dict[str, Service] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)
@@ -91,7 +94,10 @@ class Services:
                     task.add_done_callback(self._answers.discard)
 
     async def _answer(self, reply: Path, words: list[str]) -> None:
-        code, text = await self.systemctl(self, words)
+        if words[:1] == [JOURNALCTL]:
+            code, text = self.journal.journalctl(words[1:])
+        else:
+            code, text = await self.systemctl(self, words)
         deadline = time.monotonic() + REPLY_WITHIN
         while time.monotonic() < deadline:
             try:

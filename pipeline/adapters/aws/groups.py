@@ -28,6 +28,7 @@ from pipeline.adapters.aws.group_parsing import (
     read_hold,
 )
 from pipeline.adapters.aws.retry import batches, call, error_code, is_permanent
+from pipeline.core.deploy.ports import Evidence
 from pipeline.core.errors import FailedError
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.unrecoverable import current
@@ -230,11 +231,13 @@ class Groups:
             ]
         return tuple(sorted(each for each in found if each))
 
-    def evidence(self, group: str, observation: Observation) -> str:
+    def evidence(self, group: str, observation: Observation) -> Evidence:
         """Return a text about a failed group, with secrets masked; never raises."""
         from pipeline.adapters.aws.members.diagnostics import gather
 
-        return self._masker.text(gather(self._clients, self._region, group, observation))
+        found = gather(self._clients, self._region, group, observation)
+        mask = self._masker.text
+        return Evidence(text=mask(found.text), lines=tuple(map(mask, found.lines)))
 
     def _translating(self, where: str) -> Any:
         return translate_errors(where, self._region, FailedError)

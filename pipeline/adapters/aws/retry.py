@@ -47,7 +47,10 @@ REQUEST_IDS = ("x-amzn-RequestId", "x-amz-request-id")
 _REQUEST_ID = re.compile(rb"<requestId>", re.IGNORECASE)
 TOO_MANY_REQUESTS = 429
 """The HTTP status of a throttled request (RFC 6585); botocore knows throttling by code only."""
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+)
+"""The code of most services, of those that speak JSON, of SNS, and of EC2."""
 BAD_CREDENTIALS = frozenset(
     {
         "AuthFailure",

@@ -50,24 +50,29 @@ class GitHub:
         if notification.occasion is Occasion.TEST:
             self._test(notification)
             return
-        number = self._find(notification) or self._create(notification)
+        number = self._find(notification)
+        if number is None:
+            number = self._create(notification, notification.commit or self.fallback)
         self._set_status(number, notification)
 
     def _test(self, notification: Notification) -> None:
         """Prove every permission: make a deployment, make it inactive, delete it."""
-        number = self._create(notification)
+        number = self._create(notification, self.fallback or self._default_branch())
         self._set_status(number, notification)
-        self._ask("DELETE", f"deployments/{number}")
+        self._ask("DELETE", f"/deployments/{number}")
+
+    def _default_branch(self) -> str:
+        found = self._ask("GET", "").json()
+        return str(found.get("default_branch", "")) if isinstance(found, dict) else ""
 
     def _find(self, notification: Notification) -> int | None:
         query = urlencode({"environment": notification.environment, "per_page": SEARCHED})
-        found = self._ask("GET", f"deployments?{query}").json()
+        found = self._ask("GET", f"/deployments?{query}").json()
         listed = found if isinstance(found, list) else []
         ours = (each for each in listed if _payload(each) == notification.deployment)
         return next((_number(each) for each in ours), None)
 
-    def _create(self, notification: Notification) -> int:
-        ref = notification.commit or self.fallback
+    def _create(self, notification: Notification, ref: str) -> int:
         if not ref:
             raise SendError("no commit of the image is known, and GITHUB_SHA is not set")
         # GitHub neither merges the default branch nor waits for checks: the deployment has begun.
@@ -79,7 +84,7 @@ class GitHub:
             "description": notification.title[:LONGEST],
             "payload": {PAYLOAD: notification.deployment or notification.key},
         }
-        return _number(self._ask("POST", "deployments", body).json())
+        return _number(self._ask("POST", "/deployments", body).json())
 
     def _set_status(self, number: int, notification: Notification) -> None:
         body: dict[str, Any] = {
@@ -89,10 +94,12 @@ class GitHub:
         }
         if link := notification.link or self.link:
             body["log_url"] = link
-        self._ask("POST", f"deployments/{number}/statuses", body)
+        self._ask("POST", f"/deployments/{number}/statuses", body)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
-        url = f"{require_private(self.api).rstrip('/')}/repos/{quote(self.repository)}/{path}"
+        if not self.repository:
+            raise SendError("repository is not set, and neither is GITHUB_REPOSITORY")
+        url = f"{require_private(self.api).rstrip('/')}/repos/{quote(self.repository)}{path}"
         headers = {
             "Accept": "application/vnd.github+json",
             "Authorization": f"Bearer {self.token()}",

@@ -115,6 +115,27 @@ def stream(
         return run.until_end()
 
 
+def on_terminal(command: Command) -> int:
+    """Run a program on the terminal of this process until it ends; return its exit code.
+
+    The keys of the terminal are for that program: Ctrl-C does not end this one. Another
+    signal ends both and raises KeyboardInterrupt. Raises OSError if it cannot be started.
+    """
+    keys = (signal.SIGINT, signal.SIGQUIT)
+    # Handlers, because a program would inherit that a signal is ignored (execve(2)).
+    before = {number: signal.signal(number, lambda *_: None) for number in keys}
+    try:
+        with subprocess.Popen(command.argv, cwd=command.cwd, env=dict(command.env)) as process:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                process.terminate()
+                raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Child:
     """A running program; `control` is the pipe to its supervisor, which closes if this one dies."""

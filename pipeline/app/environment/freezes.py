@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.adapters.store.records.freezes import Freezes
 from pipeline.app.environment.reader import EnvironmentReader
@@ -10,6 +11,10 @@ from pipeline.core import commands
 from pipeline.core.events import Message
 from pipeline.core.freezing.freeze import FreezeState, frozen_error
 from pipeline.core.freezing.state import state_at
+from pipeline.core.state.deployment import Kind
+
+if TYPE_CHECKING:
+    from pipeline.core.deploy.plan import PromoteRequest
 
 
 def read_freezes(reader: EnvironmentReader) -> FreezeState:
@@ -17,6 +22,20 @@ def read_freezes(reader: EnvironmentReader) -> FreezeState:
     record = Freezes(reader.store, reader.environment).read()
     windows = reader.app.settings.windows_for(reader.environment)
     return state_at(reader.now(), record, windows)
+
+
+def gate_of(request: PromoteRequest, kind: Kind) -> FreezeGate | None:
+    """Return what a freeze means for a deployment; a way back ignores it."""
+    if kind in {Kind.ROLLBACK, Kind.DRILL}:
+        return None
+    again = commands.promote(request.environment, request.image)
+    if kind is Kind.REBUILD:
+        again = commands.rebuild(request.environment)
+    return FreezeGate(
+        again=commands.despite_freeze(again),
+        overrides=request.override_freeze,
+        plan_only=request.plan_only,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 """Read what a rollback to a warm group undoes: what the promotion of the serving release brought.
 
-It is apart from `changes.py` because a rollback reads neither images nor git: a person waits for
-its first call to AWS.
+It is apart from `reports/changes.py` because a rollback reads neither images nor git: a person
+waits for its first call to AWS.
 """
 
 from __future__ import annotations

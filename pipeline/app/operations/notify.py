@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
+from threading import Thread
 
 from pipeline.adapters.notify.courier import Courier
 from pipeline.adapters.notify.target import Target
@@ -20,7 +22,7 @@ from pipeline.core.notifications.notification import Notification, Occasion, lin
 from pipeline.core.notifications.results import Checked, Sent
 
 PATIENCE = 30.0
-"""Seconds that `notify check` waits for the answers of all targets."""
+"""Seconds that a command waits for the answers of all targets, if that is its purpose."""
 
 
 def notify_test(app: Application, environment: str = "") -> tuple[Sent, ...]:
@@ -29,34 +31,55 @@ def notify_test(app: Application, environment: str = "") -> tuple[Sent, ...]:
     Raises ConfigurationError if there is none. The tests are neither journaled nor repeated.
     """
     targets = _require_targets(app, environment)
-    with ThreadPoolExecutor(max_workers=len(targets)) as threads:
-        return tuple(threads.map(lambda each: _test(app, each, environment), targets))
-
-
-def _test(app: Application, target: Target, environment: str) -> Sent:
     first = next(iter(app.settings.environments), "")
-    named = environment or min(target.environments, default=first)
-    today = EnvironmentReader(app=app, environment=named).pace.today()
-    test = Notification(
-        key=f"{named}.test.{secrets.token_hex(8)}",
+    sent = [
+        Sent(
+            target=each.name,
+            kind=each.kind,
+            environment=environment or min(each.environments, default=first),
+            error=f"no answer within {PATIENCE:g}s",
+        )
+        for each in targets
+    ]
+
+    def send(place: int) -> None:
+        error = targets[place].send(_test_of(app, sent[place]))
+        sent[place] = replace(sent[place], error=error)
+
+    # Daemons: a server that never ends its answer does not hold up the end of the command.
+    threads = [Thread(target=send, args=(each,), daemon=True) for each in range(len(targets))]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + PATIENCE
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0.0))
+    return tuple(sent)
+
+
+def _test_of(app: Application, wanted: Sent) -> Notification:
+    return Notification(
+        key=f"{wanted.environment}.test.{secrets.token_hex(8)}",
         occasion=Occasion.TEST,
         app=app.settings.app,
-        environment=named,
-        at=today,
-        title=f"a test of {target.name}: nothing happened",
+        environment=wanted.environment,
+        at=EnvironmentReader(app=app, environment=wanted.environment).pace.today(),
+        title=f"a test of {wanted.target}: nothing happened",
         lines=lines_of({"sent by": commands.notify_test()}),
     )
-    error = target.send(test)
-    return Sent(target=target.name, kind=target.kind, environment=named, error=error)
 
 
 def notify_check(app: Application, environment: str = "") -> tuple[Checked, ...]:
     """Tell the targets what is overdue in an environment, or in each; return what was found.
 
-    Sends what earlier commands could not, too. Raises ConfigurationError without a target.
+    Sends what earlier commands could not, too. Raises ConfigurationError without a target,
+    and if no environment is checked.
     """
     _require_targets(app, environment)
     names = [environment] if environment else list(app.settings.environments)
+    if not any(_is_checked(app, name) for name in names):
+        what = "sets neither rebuild_days nor rollback_days, so nothing is ever overdue"
+        remedy = "add to pipeline.toml, below a line [notify_check]: rebuild_days = 7"
+        raise ConfigurationError("[notify_check]", what, remedy)
     return tuple(_check(app, name) for name in names)
 
 
@@ -71,7 +94,7 @@ def _check(app: Application, name: str) -> Checked:
     courier.start()
     for each in found:
         courier.tell(partial(_same, each))
-    problems = courier.close(PATIENCE)
+    problems = tuple(sorted(courier.close(PATIENCE)))
     told = {target for key, target in courier.sent if key in {each.key for each in found}}
     return Checked(
         environment=name,
@@ -79,7 +102,13 @@ def _check(app: Application, name: str) -> Checked:
         wanted=tuple(wanted),
         told=tuple(sorted(told)),
         problems=problems,
+        is_checked=_is_checked(app, name),
     )
+
+
+def _is_checked(app: Application, name: str) -> bool:
+    wanted = app.settings.notify_check_for(name)
+    return bool(wanted.rebuild_days or wanted.rollback_days)
 
 
 def _same(notification: Notification) -> Notification:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pipeline.adapters.aws.client import Clients
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
-from pipeline.app.environment.changes import ImageReader
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.reports.changes import ImageReader
 from pipeline.core import commands
 from pipeline.core.changes.compare import Side
 from pipeline.core.changes.model import Changes, GroupSize

@@ -39,8 +39,8 @@ def _find(deployments: Deployments, name: str, environment: str) -> Deployment:
         newest = deployments.history(environment, 1)
         if newest:
             return newest[0]
-        first = environment or "staging"
-        raise RefusedError("report", "there are no deployments yet", commands.promote(first))
+        first = f"there is one after: {commands.promote(environment or 'staging')}"
+        raise RefusedError("report", "there are no deployments yet", first)
     found = deployments.one(name)
     if found is None or environment not in {"", found.environment}:
         where = f" of {environment}" if environment else ""

@@ -229,7 +229,8 @@ class Deployer:
         """Keep evidence of the failure, then undo everything up to the phase that failed."""
         outcome = _outcome(Result.ROLLED_BACK, failed, failure)
         if not failure.interrupted:
-            outcome = replace(outcome, evidence=self._evidence.keep(self.deployment.green))
+            kept = self._evidence.keep(self.deployment.green)
+            outcome = replace(outcome, evidence=kept.where, last_lines=kept.lines)
         self._failed, self._over = outcome, ()
         phases = self._way_back(failed.want)
         names = tuple(phase.name for phase in phases)
@@ -262,11 +263,12 @@ class Deployer:
         """Run one of these phases to its end, or check one that is over; return why it failed."""
         limit = self._policy.limit(phase.name)
         self.report(PhaseBegan(name=phase.name, limit=limit))
-        began = self._pace.clock()
+        began, today = self._pace.clock(), self._pace.today()
         run_it = partial(self._check, phase) if is_over else partial(self._run_phase, phase, phases)
         failure = self._attempt(run_it)
         seconds = self._pace.clock() - began
-        run = PhaseRun(name=phase.name, seconds=seconds, fault=failure.reason if failure else "")
+        fault = failure.reason if failure else ""
+        run = PhaseRun(name=phase.name, seconds=seconds, fault=fault, began=today)
         self.deployment = replace(self.deployment, phases=(*self.deployment.phases, run))
         self.report(PhaseEnded(run=run))
         return failure

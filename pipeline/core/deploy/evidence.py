@@ -13,6 +13,14 @@ from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Healthy
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptEvidence:
+    """Where the evidence is, or why there is none, and the last lines of an unhealthy member."""
+
+    where: str
+    lines: tuple[str, ...] = ()
+
+
 @dataclass(kw_only=True)
 class EvidenceKeeper:
     """The evidence of one deployment; `attempt` runs an action and returns why it failed.
@@ -37,7 +45,7 @@ class EvidenceKeeper:
             self._is_blue_observed = True
             self._unhealthy_blue = self._observe_unhealthy(blue)
         if self._unhealthy_blue and blue not in phase.want.all:
-            self.of_blue = self.keep(blue, self._unhealthy_blue)
+            self.of_blue = self.keep(blue, self._unhealthy_blue).where
             self._unhealthy_blue = None
 
     def _observe_unhealthy(self, release: str) -> Observation | None:
@@ -53,16 +61,16 @@ class EvidenceKeeper:
         healthy = isinstance(all_healthy(expected, (seen,), in_a_row=1), Healthy)
         return None if healthy else seen
 
-    def keep(self, release: str, seen: Observation | None = None) -> str:
+    def keep(self, release: str, seen: Observation | None = None) -> KeptEvidence:
         """Store the evidence about a release; return its location, or why there is none."""
-        kept: list[str] = []
+        kept: list[KeptEvidence] = []
 
         def store() -> None:
             of = frozenset({release})
             observation = seen or self.observer.observe(of, activities=of)
-            group = self.observer.group(release)
-            text = self.observer.groups.evidence(group, observation)
-            kept.append(self.ledger.keep("evidence.txt", text))
+            found = self.observer.groups.evidence(self.observer.group(release), observation)
+            where = self.ledger.keep("evidence.txt", found.text)
+            kept.append(KeptEvidence(where=where, lines=found.lines))
 
         reason = self.attempt(store)
-        return kept[0] if kept else f"none: {reason}"
+        return kept[0] if kept else KeptEvidence(where=f"none: {reason}")

@@ -20,9 +20,6 @@ from pipeline.core.state.deployment import Deployment, Policy
 from pipeline.core.state.strategy import STEP
 from pipeline.core.terraform.plan_guard import Plan
 
-PACKAGES = "packages"
-"""The part of an image that a rebuild may depend on."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromoteRequest:
@@ -35,8 +32,8 @@ class PromoteRequest:
     `change_program` allows another program than the one that wrote Terraform's state.
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `why` is the reason to
-    record. `only_if` is PACKAGES for a rebuild that leaves an image without a changed package
-    alone. With `override_freeze`, it begins in a freeze, too.
+    record. With `override_freeze`, it begins in a freeze, too. `only_if` is what a rebuilt image
+    must bring: `packages`, or anything.
     """
 
     environment: str

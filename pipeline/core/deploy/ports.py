@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.core.analysis.entry import Query, Values
@@ -13,6 +14,18 @@ from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """What AWS and its members tell about a group that failed.
+
+    `lines` are the last ones that an unhealthy member printed, after a line that says whose they
+    are; empty if no member printed anything.
+    """
+
+    text: str
+    lines: tuple[str, ...] = ()
 
 
 class GroupReader(Protocol):
@@ -35,8 +48,8 @@ class GroupReader(Protocol):
     def addresses(self, group: str) -> tuple[str, ...]:
         """Return the private addresses of the group's members."""
 
-    def evidence(self, group: str, observation: Observation) -> str:
-        """Return everything AWS tells about a group that failed."""
+    def evidence(self, group: str, observation: Observation) -> Evidence:
+        """Return everything AWS tells about a group that failed; never raises."""
 
 
 class GroupWriter(Protocol):

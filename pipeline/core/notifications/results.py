@@ -22,7 +22,8 @@ class Checked:
     """What is overdue in one environment, and what could not be sent.
 
     `wanted` are the targets that are told of it, `told` those that this command told; the others
-    were told earlier on the same day. `problems` say what failed, a line for each.
+    were told earlier on the same day. `problems` say what failed, a line for each. `is_checked`
+    says that [notify_check] has days for the environment.
     """
 
     environment: str
@@ -30,3 +31,4 @@ class Checked:
     wanted: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    is_checked: bool = True

@@ -33,6 +33,7 @@ class Role(StrEnum):
     DEPLOY = "deploy"
     READ = "read"
     PRUNE = "prune"
+    INSPECT = "inspect"
 
 
 class Feature(StrEnum):
@@ -52,6 +53,7 @@ class Feature(StrEnum):
     S3_STATE = "Terraform's state in S3"
     STORE_KEY = "a KMS key for the store"
     STATE_KEY = "a KMS key for Terraform's state"
+    TAGGED = "a module that tags instances"
     METRICS = "enabled_metrics"
     PROFILE = "instance_profile"
     HOOKS = "lifecycle_hooks"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline.core.image import TAG_PREFIX
@@ -182,10 +183,46 @@ def _passed_to(*services: str) -> Condition:
 
 
 def _command_instances(scope: Scope) -> Statement:
-    """Return the instances on which hooks may run; those of an adopted group have no tags."""
+    """Return the instances on which hooks may run; those of an adopted group have no tags.
+
+    Without hooks, these are the instances whose journals may become evidence.
+    """
+    if Feature.COMMANDS not in scope.features:
+        return _members(scope)
     found = [one for each in scope.environments for one in _ec2(scope, each.account, "instance")]
     adopts = any(each.adopted for each in scope.environments)
     return found, {} if adopts else _tagged(scope, "ssm:resourceTag/")
+
+
+def _members(scope: Scope) -> Statement:
+    """Return the instances of releases by their tags; never those of an adopted group.
+
+    A module without these tags is left out: the statement would be about every instance.
+    """
+    tagged = replace(scope, environments=tuple(each for each in scope.environments if each.tagged))
+    found = [one for each in tagged.environments for one in _ec2(tagged, each.account, "instance")]
+    return found, _tagged(tagged, "ssm:resourceTag/")
+
+
+def _shell_document(scope: Scope) -> Statement:
+    """Return the document of the account by which a session is a shell."""
+    found = [
+        arn("ssm", scope.region, each.account, "document/SSM-SessionManagerRunShell")
+        for each in scope.environments
+    ]
+    return found, {}
+
+
+def _own_sessions(scope: Scope) -> Statement:
+    """Return the sessions of the caller (Systems Manager User Guide, "Additional sample policies").
+
+    IAM replaces the variable.
+    """
+    found = [
+        arn("ssm", scope.region, each.account, "session/${aws:userid}-*")
+        for each in scope.environments
+    ]
+    return found, {}
 
 
 def _command_document(scope: Scope) -> Statement:
@@ -359,6 +396,9 @@ _STATEMENTS: dict[str, Callable[[Scope], Statement]] = {
     "HookRoles": _hook_roles,
     "Commands": _command_instances,
     "CommandDocument": _command_document,
+    "Members": _members,
+    "ShellDocument": _shell_document,
+    "OwnSessions": _own_sessions,
     "Quarantine": _our_images,
     "UnusedImages": _our_images,
     "Build": _built,

@@ -23,6 +23,7 @@ class Caller(StrEnum):
     PACKER = "Packer"
     NEWER_PACKER = "newer Packer"
     TERRAFORM = "Terraform"
+    AWS_CLI = "AWS CLI"
 
 
 class Proof(StrEnum):
@@ -72,21 +73,21 @@ _SHARED = """
 bake deploy read prune | Read | `images` | TOOL | | USE | ec2:DescribeImages ec2:DescribeInstances
 bake deploy read prune | Read | `images` | TOOL | | USE | ec2:DescribeLaunchTemplateVersions
 bake deploy read prune | Read | `images` | TOOL | | USE | autoscaling:DescribeAutoScalingGroups
-deploy read | Read | `status` | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeLoadBalancers
-deploy read | Read | `status` | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeInstanceHealth
-deploy read | Read | `status` | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetGroups
-deploy read | Read | `status` | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetHealth
-deploy read | Read | `status` | TOOL | PAIRS | USE | elasticloadbalancing:DescribeListeners
-deploy read | Read | `status` | TOOL | PAIRS | USE | elasticloadbalancing:DescribeRules
-bake deploy read prune | StoreList | the store in S3 | TOOL | S3_STORE | USE | s3:ListBucket
+deploy read inspect | Read | `status` | TOOL | CLASSIC | USE | {elb}:DescribeLoadBalancers
+deploy read inspect | Read | `status` | TOOL | CLASSIC | USE | {elb}:DescribeInstanceHealth
+deploy read inspect | Read | `status` | TOOL | TARGETS | USE | {elb}:DescribeTargetGroups
+deploy read inspect | Read | `status` | TOOL | TARGETS | USE | {elb}:DescribeTargetHealth
+deploy read inspect | Read | `status` | TOOL | PAIRS | USE | {elb}:DescribeListeners
+deploy read inspect | Read | `status` | TOOL | PAIRS | USE | {elb}:DescribeRules
+bake deploy read prune inspect | StoreList | the store in S3 | TOOL | S3_STORE | USE | s3:ListBucket
 deploy read | StoreList | `state show` | TOOL | S3_STORE | USE | s3:ListBucketVersions
 bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetBucketVersioning
 bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetEncryptionConfiguration
 bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetBucketPublicAccessBlock
-deploy read prune | Store | the store in S3 | TOOL | S3_STORE | USE | s3:GetObject
+deploy read prune inspect | Store | the store in S3 | TOOL | S3_STORE | USE | s3:GetObject
 deploy read | Store | `state show` | TOOL | S3_STORE | USE | s3:GetObjectVersion
-bake deploy read prune | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE | kms:Decrypt
-"""
+bake deploy read prune inspect | StoreKey | {key} | TOOL | STORE_KEY | USE | kms:Decrypt
+""".replace("{elb}", "elasticloadbalancing").replace("{key}", "the store's KMS key")
 _DEPLOY = """
 deploy | Read | each observation | TOOL | | GROUP | autoscaling:DescribeScalingActivities
 deploy | Commands | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:SendCommand
@@ -111,6 +112,10 @@ deploy | Read | quotas | TOOL | | OPTIONAL | autoscaling:DescribeAccountLimits
 deploy | Read | quotas | TOOL | | OPTIONAL | servicequotas:GetServiceQuota
 deploy | Read | quotas | TOOL | TARGETS | OPTIONAL | elasticloadbalancing:DescribeAccountLimits
 deploy | Read | evidence of a failure | TOOL | | OPTIONAL | ec2:GetConsoleOutput
+deploy | Read | evidence of a failure | TOOL | | OPTIONAL | ssm:DescribeInstanceInformation
+deploy | Commands | evidence of a failure | TOOL | TAGGED | OPTIONAL | ssm:SendCommand
+deploy | CommandDocument | evidence of a failure | TOOL | TAGGED | OPTIONAL | ssm:SendCommand
+deploy | Read | evidence of a failure | TOOL | TAGGED | OPTIONAL | ssm:GetCommandInvocation
 deploy | Read | `alarms` | TOOL | ALARMS | USE | cloudwatch:DescribeAlarms
 deploy | Read | `analysis` | TOOL | ANALYSIS | USE | cloudwatch:GetMetricData
 deploy | Read | each plan | TERRAFORM | | USE | autoscaling:DescribeAutoScalingGroups
@@ -229,6 +234,18 @@ prune | Read | `prune` | TOOL | | USE | ec2:DescribeImageAttribute ec2:DescribeS
 prune | UnusedImages | `prune` | TOOL | | CHANGE | ec2:DeregisterImage ec2:DeleteSnapshot
 prune | PrunedRecords | records | TOOL | S3_STORE | CHANGE | s3:DeleteObject
 """
+_INSPECT = """
+inspect | Read | members | TOOL | | USE | autoscaling:DescribeAutoScalingGroups
+read inspect | Read | `events` | TOOL | | USE | autoscaling:DescribeScalingActivities
+read inspect | Read | `logs` | TOOL | | OPTIONAL | ec2:GetConsoleOutput
+read inspect | Read | `logs` | TOOL | | OPTIONAL | ssm:DescribeInstanceInformation
+inspect | Members | `logs` | TOOL | TAGGED | OPTIONAL | ssm:SendCommand
+inspect | CommandDocument | `logs` | TOOL | TAGGED | OPTIONAL | ssm:SendCommand
+inspect | Read | `logs` | TOOL | TAGGED | OPTIONAL | ssm:GetCommandInvocation
+inspect | Members | `shell` | AWS_CLI | TAGGED | CHANGE | ssm:StartSession
+inspect | ShellDocument | `shell` | AWS_CLI | TAGGED | CHANGE | ssm:StartSession
+inspect | OwnSessions | `shell` | AWS_CLI | TAGGED | CHANGE | ssm:ResumeSession ssm:TerminateSession
+"""
 
 
 def _parsed(text: str) -> Iterator[Row]:
@@ -245,5 +262,7 @@ def _parsed(text: str) -> Iterator[Row]:
         )
 
 
-TABLE = tuple(_parsed(_SHARED + _DEPLOY.lstrip() + _BAKE.lstrip() + _PRUNE.lstrip()))
+TABLE = tuple(
+    _parsed(_SHARED + _DEPLOY.lstrip() + _BAKE.lstrip() + _PRUNE.lstrip() + _INSPECT.lstrip())
+)
 """Every action of every role."""

@@ -149,17 +149,22 @@ class Runner:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseRun:
-    """A finished phase: its name, its seconds, and the failure that ended it, if any."""
+    """A finished phase: its name, its seconds, and the failure that ended it, if any.
+
+    `began` is UTC, ISO 8601, empty in a record of an earlier version.
+    """
 
     name: str
     seconds: float
     fault: str = ""
+    began: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """The outcome of a deployment: `phase` and `reason` name the failure, if there was one.
 
+    `last_lines` are those of an unhealthy member, after whose they are.
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
     why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
     of the error that `reason` or, if there is one, `rollback_error` describes. `hook_errors` are
@@ -172,6 +177,7 @@ class Outcome:
     interrupted: bool = False
     rollback_error: str = ""
     evidence: str = ""
+    last_lines: tuple[str, ...] = ()
     remedy: str = ""
     hook_errors: tuple[str, ...] = ()
 

@@ -44,6 +44,7 @@ PAUSABLE_NAMES: Final = tuple(
 _NUMBERED = re.compile(r"step-[1-9][0-9]?|batch-(?:[2-9]|10)")
 _DEPLOYMENT = re.compile(r"[0-9]{8}T[0-9]{6}Z?-[0-9a-f]{4}")
 _RELEASE = re.compile(r"r[0-9]{6}")
+_INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _GROUP = re.compile(r"[^:\r\n]+")
 _SHARE = re.compile(r"[1-9][0-9]?%")
@@ -246,6 +247,16 @@ def _as_words(line: str) -> str:
 def check_target(value: str) -> str:
     """Check the target of a rollback: a release such as r000123, an AMI id, or a version."""
     return value if _RELEASE.fullmatch(value) else check_image(value)
+
+
+def check_release(value: str) -> str:
+    """Check the name of a release."""
+    return require_match(_RELEASE, value, "a release is, for example, r000123")
+
+
+def check_member(value: str) -> str:
+    """Check the id of an instance."""
+    return require_match(_INSTANCE, value, "a member is an instance, such as i-0123456789abcdef0")
 
 
 def check_image(value: str) -> str:

@@ -95,6 +95,18 @@ def check_until(value: str) -> Until:
     return Until(wall=_wall_time(value, _UNTIL))
 
 
+def check_period(value: str) -> timedelta:
+    """Return the length of a period until now."""
+    allowed = 'a period is written "90d" or "12h", at most 999d'
+    require_harmless(value, LONGEST_TIME, allowed)
+    found = _SPAN.fullmatch(value)
+    days, hours, minutes = (int(each or 0) for each in found.groups()) if found else (0, 0, 0)
+    period = timedelta(days=days, hours=hours, minutes=minutes)
+    if not period:
+        raise ValueError(f"{shown(value)} is not a period: {allowed}")
+    return period
+
+
 def check_zone_name(value: str) -> str:
     """Check the form of the name of a time zone; whether it exists, the system's table says."""
     require_ascii(value, LONGEST_ZONE, ZONE_FORM)

@@ -38,7 +38,8 @@ def check_text(found: Iterable[Checked]) -> str:
 
 def _checked(found: Checked) -> Iterator[str]:
     if not found.overdue and not found.problems:
-        yield f"{found.environment}: nothing is overdue"
+        nothing = "nothing is overdue" if found.is_checked else "not checked: [notify_check] is 0"
+        yield f"{found.environment}: {nothing}"
     for each in found.overdue:
         facts = ", ".join(f"{line.label}: {one_line(line.text)}" for line in each.lines)
         yield f"{found.environment}: {each.title} ({facts})"
@@ -58,6 +59,7 @@ def check_document(found: Iterable[Checked]) -> dict[str, Any]:
         "environments": [
             {
                 "environment": each.environment,
+                "checked": each.is_checked,
                 "overdue": [document(one) for one in each.overdue],
                 "told": list(each.told),
                 "failed": list(each.problems),

@@ -352,8 +352,15 @@ def test_evidence_has_members_targets_activities_and_consoles(
     stays, goes = crashed(groups, service)
     observation = groups.observe([BROKEN], service.both, activities=[])
     service.cloud.client.forget_calls()
-    text = groups.evidence(BROKEN, observation)
-    assert service.calls() == {"DescribeScalingActivities": 1, "GetConsoleOutput": 2}
+    found = groups.evidence(BROKEN, observation)
+    text = found.text
+    assert service.calls() == {
+        "DescribeInstanceInformation": 1,
+        "DescribeScalingActivities": 1,
+        "GetConsoleOutput": 2,
+    }
+    assert found.lines[0] == f"console of {stays}"
+    assert len(found.lines) == 11
     group = observation.groups[BROKEN]
     head, _, rest = text.partition("\nactivities, newest first\n")
     assert (
@@ -374,7 +381,9 @@ health checks consecutively.
     web-tg: not a target
 """
     )
-    told, *consoles = rest.split("\nconsole of ")
+    journal = f"\njournal of {stays}\n  not managed by Systems Manager\n"
+    assert journal in rest
+    told, *consoles = rest.replace(journal, "").split("\nconsole of ")
     assert f" Successful Terminating EC2 instance: {goes}\n    At 20" in told
     assert f"instance {goes} was taken out of service in response to a user request" in told
     assert told.index("Terminating") < told.index("Launching")
@@ -390,7 +399,7 @@ def test_evidence_lists_failed_reads_and_never_raises(groups: Groups, service: S
     service.cloud.fault(
         action="DescribeScalingActivities", kind="error-before", status=400, code="Unexpected"
     )
-    text = groups.evidence("gone", Observation(at=0.0, unreadable=("web Rate exceeded",)))
+    text = groups.evidence("gone", Observation(at=0.0, unreadable=("web Rate exceeded",))).text
     assert (
         text
         == """\

@@ -158,6 +158,8 @@ class GitHub:
     def _route(self, asked: Asked) -> Reply:
         parts = urlsplit(asked.path)
         match (asked.method, parts.path.split("/")[1:]):
+            case ("GET", ["repos", "example", "web"]):
+                return Reply(body=b'{"default_branch": "main"}')
             case ("GET", ["repos", "example", "web", "deployments"]):
                 return self._list(parse_qs(parts.query))
             case ("POST", ["repos", "example", "web", "deployments"]):

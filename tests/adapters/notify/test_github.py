@@ -109,5 +109,13 @@ def test_a_test_proves_the_permission_to_write_and_leaves_no_deployment() -> Non
     with receiving(github) as server:
         sender(server)(an_end(commit=COMMIT))
         sender(server, fallback=COMMIT)(test)
-    assert [each.method for each in server.asked[-3:]] == ["POST", "POST", "DELETE"]
+        assert [each.method for each in server.asked[-3:]] == ["POST", "POST", "DELETE"]
+        sender(server)(test)
+    assert (server.asked[-4].path, server.asked[-3].json()["ref"]) == ("/repos/example/web", "main")
     assert list(github.deployments) == [1]
+
+
+def test_a_repository_must_be_known() -> None:
+    unknown = Sender(api="https://127.0.0.1:1", repository="", token=lambda: TOKEN)
+    with pytest.raises(SendError, match=r"^repository is not set, and neither is GITHUB_REPO"):
+        unknown(a_beginning(COMMIT))

@@ -19,7 +19,7 @@ def test_slack_takes_a_message_with_a_title_in_bold_and_the_link() -> None:
         "text": ":leftwards_arrow_with_hook: *web production: promote of r000125 (1.5.0, ami-2) "
         "failed in verify and was rolled back, r000124 serves*\n"
         "reason: curl: &lt;!channel&gt; &amp; 500\n"
-        "next: ami-pipeline history -e production\nby: ann (GitHub Actions)\n"
+        "next: ami-pipeline report 20261121T154224Z-4f2a\nby: ann (GitHub Actions)\n"
         f"<{RUN}|CI job>"
     }
 

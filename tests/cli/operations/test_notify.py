@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ rollback_days = 30
 
 [environments.bare.notify_check]
 rebuild_days = 0
+rollback_days = 0
 """
 
 
@@ -96,6 +98,22 @@ def test_a_target_that_does_not_take_its_test_is_exit_code_4(
     }
 
 
+def test_a_server_that_never_ends_its_answer_is_given_up(
+    server: Receiver, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = Event()
+
+    def drip(_: object) -> Reply:
+        over.wait(20)
+        return Reply()
+
+    server.answer = drip
+    monkeypatch.setattr("pipeline.app.operations.notify.PATIENCE", 0.2)
+    assert run(["notify", "test", "-e", "bare"]) == 4
+    over.set()
+    assert capsys.readouterr().out == "slack  bare  failed: no answer within 0.2s\n"
+
+
 @pytest.mark.parametrize("command", ["test", "check"])
 def test_without_a_target_there_is_nothing_to_tell(
     command: str, capsys: pytest.CaptureFixture[str]
@@ -104,6 +122,16 @@ def test_without_a_target_there_is_nothing_to_tell(
     assert capsys.readouterr().err == (
         f"error: {Path.cwd() / 'pipeline.toml'}:\n  no [[notify]] names a target\n"
         "next: add one: ami-pipeline docs notifications\n"
+    )
+
+
+@pytest.mark.usefixtures("server")
+def test_a_check_without_days_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["notify", "check", "-e", "bare"]) == 2
+    assert capsys.readouterr().err == (
+        "error: [notify_check]:\n"
+        "  sets neither rebuild_days nor rollback_days, so nothing is ever overdue\n"
+        "next: add to pipeline.toml, below a line [notify_check]: rebuild_days = 7\n"
     )
 
 
@@ -154,7 +182,7 @@ def test_what_is_overdue_is_told_once_a_day(
     rebuild += "next: ami-pipeline rebuild -e staging)\n"
     proof = "staging: rollback not proven for 59 days (serves: r000125, "
     proof += "last: 2126-10-01 03:17 UTC, next: ami-pipeline rollback drill -e staging)\n"
-    bare = "bare: nothing is overdue\n"
+    bare = "bare: not checked: [notify_check] is 0\n"
     assert capsys.readouterr().out == f"{rebuild}{proof}  told: audit, slack\n{bare}"
     assert run(["notify", "check"]) == 0
     assert capsys.readouterr().out == f"{rebuild}{proof}  told earlier today: slack, audit\n{bare}"
@@ -184,7 +212,7 @@ def test_what_was_never_done_counts_from_the_first_deployment(
     assert found["overdue"][0]["details"]["last"] == "none is recorded"
     assert (found["told"], found["failed"]) == (
         [],
-        ["slack: answered 503 Service Unavailable", "audit: answered 503 Service Unavailable"],
+        ["audit: answered 503 Service Unavailable", "slack: answered 503 Service Unavailable"],
     )
 
 

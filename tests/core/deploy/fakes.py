@@ -17,6 +17,7 @@ from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.ports import (
     Alarms,
+    Evidence,
     GroupReader,
     GroupWriter,
     Hooks,
@@ -452,9 +453,9 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     def addresses(self, group: str) -> tuple[str, ...]:
         return ()
 
-    def evidence(self, group: str, observation: Observation) -> str:
+    def evidence(self, group: str, observation: Observation) -> Evidence:
         self._call("evidence")
-        return f"evidence of {group}"
+        return Evidence(text=f"evidence of {group}", lines=("journal of i-1", "no database"))
 
     # Resources
 

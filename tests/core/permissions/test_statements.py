@@ -249,3 +249,21 @@ def test_a_policy_fits_into_iam() -> None:
     of_ci = replace(FULL, features=FULL.features - {Feature.NEW_PAIR})
     assert length(policy(of_ci, {Role.DEPLOY})) < 6144
     assert length({"a b": [1, 2]}) == len('{"ab":[1,2]}')
+
+
+def test_only_members_with_the_tags_of_the_environment_may_be_inspected() -> None:
+    tags = {
+        "ssm:resourceTag/ami-pipeline:app": "web",
+        "ssm:resourceTag/ami-pipeline:environment": "production",
+    }
+    plain = replace(PLAIN, features=frozenset({Feature.TAGGED}))
+    found = statements(plain, Role.INSPECT)
+    assert found["Members"]["Action"] == ["ssm:SendCommand", "ssm:StartSession"]
+    assert found["Members"]["Condition"] == {"StringEquals": tags}
+    assert found["OwnSessions"]["Resource"].endswith(":session/${aws:userid}-*")
+    # Members of an adopted group have no tags, and a condition without tags is every instance.
+    assert statements(plain, Role.DEPLOY)["Commands"]["Condition"] == {"StringEquals": tags}
+    assert "Members" not in statements(PLAIN, Role.INSPECT)
+    other = replace(PRODUCTION, name="other", tagged=False)
+    mixed = replace(plain, environments=(PRODUCTION, other))
+    assert statements(mixed, Role.INSPECT)["Members"]["Condition"] == {"StringEquals": tags}

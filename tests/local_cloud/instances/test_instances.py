@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -9,6 +11,8 @@ from typing import TYPE_CHECKING
 import botocore.exceptions
 import pytest
 
+from local_cloud import commands
+from local_cloud.errors import RefusedError
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
@@ -81,6 +85,42 @@ echo {name} has started
 """
 
 
+def run_in(cloud: Cloud, instance: str, script: str) -> str:
+    """Run a script in the root shell of an instance; return what it printed."""
+    argv, env = commands.shell_of(instance, cloud.endpoint)
+    done = subprocess.run(
+        argv, env=env, input=script, capture_output=True, text=True, timeout=30, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def test_a_shell_is_that_of_root_in_the_instance(cloud: Cloud) -> None:
+    instance = run(cloud, UserData="#!/bin/sh\ntouch $ROOT/srv/here\n")
+    eventually(lambda: "part-001 exited" in cloud.console(instance))
+    said = run_in(cloud, instance, 'ls $ROOT/srv; echo "$INSTANCE_ID $USER"')
+    assert said.splitlines() == ["here", f"{instance} root"]
+    cloud.aws("ec2").stop_instances(InstanceIds=[instance])
+    with pytest.raises(RefusedError, match="does not run") as told:
+        eventually(lambda: commands.shell_of(instance, cloud.endpoint) is None)
+    assert told.value.remedy == "python -m local_cloud status"
+
+
+def test_the_journal_has_the_options_of_journalctl(cloud: Cloud) -> None:
+    instance = run(cloud, UserData="#!/bin/sh\necho user data speaks\n")
+    eventually(lambda: "part-001 exited" in cloud.console(instance))
+    said = run_in(cloud, instance, "journalctl --no-pager -o short-iso -u cloud-init -n 2")
+    first, last = said.splitlines()
+    assert re.fullmatch(r"\S+T\S+\+0000 ip-127-\S+ cloud-init: user data speaks", first)
+    assert last.endswith("cloud-init: part-001 exited, 0")
+    shown = run_in(cloud, instance, "journalctl --show-cursor -o cat -n 1").splitlines()
+    assert shown[0] == "part-001 exited, 0"
+    after = f"journalctl --after-cursor '{shown[1].removeprefix('-- cursor: ')}' --show-cursor"
+    assert run_in(cloud, instance, after).splitlines() == [shown[1]]
+    for options in ("-f", "-o json", "_PID=1", "--after-cursor 's=x;i=1'"):
+        said = run_in(cloud, instance, f"journalctl {options}")
+        assert said.endswith("not supported by the local cloud\n")
+
+
 @pytest.mark.parametrize(
     ("name", "output", "seen"),
     [("quiet", "", False), ("loud", "StandardOutput=journal+console", True)],
@@ -91,10 +131,9 @@ def test_the_output_of_a_service_is_on_the_console_only_if_its_unit_says_so(
     script = SPEAKS.format(name=name, output=output)
     instance = cloud.launch(UserData=script)["InstanceId"]
     eventually(lambda: f"{name} has started" in cloud.console(instance))
-    journal = cloud.home.instances / instance / "journal.log"
     said = f"{name}: {name} speaks"
-    eventually(lambda: said in (cloud.console(instance) if seen else journal.read_text()))
-    assert (said in cloud.console(instance)) is seen
+    eventually(lambda: said in run_in(cloud, instance, f"journalctl -u {name}"))
+    eventually(lambda: (said in cloud.console(instance)) is seen)
 
 
 def test_only_nitro_types_show_the_latest_console_output(cloud: Cloud) -> None:

@@ -17,6 +17,7 @@ from local_cloud.instances import network, rootfs, user_data
 from local_cloud.instances.console import KEPT, Console
 from local_cloud.instances.isolation import Plain
 from local_cloud.instances.systemd import systemctl, unit_files, unit_syntax, units
+from local_cloud.instances.systemd.journal import Journal
 from local_cloud.instances.systemd.service import Service, restarts
 from local_cloud.instances.systemd.services import Services
 
@@ -199,7 +200,7 @@ def services(root: Path) -> Services:
         clock=Clock(speed=1000),
         environment={},
         systemctl=systemctl.run,
-        journal=Console(path=root.parent / "journal.log"),
+        journal=Journal(host="ip-test"),
     )
 
 

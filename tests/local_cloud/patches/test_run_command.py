@@ -72,7 +72,8 @@ def ended(cloud: Cloud, command: str, instance: str) -> dict[str, Any]:
 
 def test_a_command_runs_as_root_in_the_instance(cloud: Cloud, online: str) -> None:
     ssm = cloud.aws("ssm")
-    lines = ("echo here $((1 + 1))", "id -u", 'echo "$INSTANCE_ID ${HOME:-nowhere}"', "echo no >&2")
+    who = 'echo "$AWS_SSM_INSTANCE_ID ${HOME:-nowhere}"'
+    lines = ("echo here $((1 + 1))", "id -u", who, "echo no >&2")
     command = send(cloud, online, *lines)
     with refused("InvocationDoesNotExist"):
         ssm.get_command_invocation(CommandId=command, InstanceId=online)

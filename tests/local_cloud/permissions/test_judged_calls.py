@@ -121,6 +121,12 @@ def test_other_services_answer_in_their_own_form(cloud: Cloud) -> None:
     )
     status, code, _ = refusal(client(cloud, "cloudwatch", made).list_metrics)
     assert (status, code) == (403, "AccessDenied")
+    topic = "arn:aws:sns:us-east-1:123456789012:told"
+    assert refusal(client(cloud, "sns", made).publish, TopicArn=topic, Message="m") == (
+        403,
+        "AuthorizationError",
+        f"{who} SNS:Publish on resource: {topic} {because} SNS:Publish action",
+    )
     balancers = client(cloud, "elbv2", made)
     assert refusal(balancers.describe_load_balancers)[1] == "AccessDenied"
 

@@ -424,6 +424,12 @@ def test_an_encrypted_bucket_needs_its_key() -> None:
             ],
         ),
         ("kms", "describe_key", {"KeyId": "alias/web"}, [("kms:DescribeKey", "kms:key/k")]),
+        (
+            "sns",
+            "publish",
+            {"TopicArn": "arn:aws:sns:us-east-1:123456789012:told", "Message": "m"},
+            [("sns:Publish", "sns:told")],
+        ),
         ("ssm", "get_parameter", {"Name": "/a/b"}, [("ssm:GetParameter", "ssm:parameter/a/b")]),
         (
             "service-quotas",

@@ -16,26 +16,32 @@ from typing import Any, TypeVar
 from pipeline.adapters.aws.balancing.balancers import HEALTHY
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.group_parsing import activity_arguments, parse_activities
+from pipeline.adapters.aws.members.consoles import read_console
+from pipeline.adapters.aws.members.printed import (
+    JournalReading,
+    last_lines,
+    printed_in_journals,
+    printed_on_consoles,
+)
 from pipeline.adapters.aws.retry import call
+from pipeline.core.deploy.ports import Evidence
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
 
 Answer = TypeVar("Answer")
 
-CONSOLES = 3
-"""Instances whose console is read: the same failure repeats in the others."""
+MEMBERS = 2
+"""Instances whose journal and console are read: the same failure repeats in the others."""
 
 PAGES = 3
 """Pages of activities that are read; usually the first has all of them."""
 
-LINES = 100
-"""The last lines of a console that are kept."""
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 _INSTANCE = re.compile(r"\bi-[0-9a-f]{8,17}\b")
 
 
-def gather(clients: Clients, region: str, group: str, observation: Observation) -> str:
-    """Return the text: the group, its members, its activities, consoles of unhealthy members.
+def gather(clients: Clients, region: str, group: str, observation: Observation) -> Evidence:
+    """Return the group, its members, its activities, journals and consoles of unhealthy members.
 
     Never raises.
     """
@@ -43,19 +49,25 @@ def gather(clients: Clients, region: str, group: str, observation: Observation) 
     activities = observation.activities.get(group)
     if activities is None:
         activities = _read(failures, partial(_activities, clients, region, group)) or ()
+    unhealthy = suspects(observed, observation.targets, activities)
+    present = {each.id for each in observed.members} if observed else set()
+    reading = JournalReading(clients, region, [each for each in unhealthy if each in present])
     consoles = {
-        instance: _read(failures, partial(_console, clients, region, instance))
-        for instance in suspects(observed, observation.targets, activities)
+        instance: _read(failures, partial(read_console, clients, region, instance))
+        for instance in unhealthy
     }
+    journals = reading.result(failures)
+    printed = [*printed_in_journals(journals), *printed_on_consoles(consoles)]
     lines = [
         f"group {group} in {region}",
         *_group_lines(observed),
         *_section("members", _member_lines(observed, observation.targets)),
         *_section("activities, newest first", _activity_lines(activities)),
-        *(line for each in consoles.items() for line in _console_lines(*each)),
+        *(line for each in printed for line in _section(each.title, each.shown)),
         *(_section("could not be read", failures) if failures else []),
     ]
-    return "\n".join(map(printable_lines, lines)) + "\n"
+    text = "\n".join(map(printable_lines, lines)) + "\n"
+    return Evidence(text=text, lines=tuple(map(printable_lines, last_lines(printed))))
 
 
 def suspects(
@@ -69,7 +81,7 @@ def suspects(
     present = {each.id for each in members}
     named = [found for each in activities for found in _INSTANCE.findall(each.description)]
     terminated = [instance for instance in named if instance not in present]
-    return tuple(dict.fromkeys([*failing, *terminated]))[:CONSOLES]
+    return tuple(dict.fromkeys([*failing, *terminated]))[:MEMBERS]
 
 
 def _is_healthy(
@@ -111,21 +123,6 @@ def _activities(clients: Clients, region: str, group: str) -> tuple[Activity, ..
     while (token := pages[-1].get("NextToken")) and len(pages) < PAGES:
         pages.append(call(describe, **arguments, NextToken=token))
     return parse_activities(pages)
-
-
-def _console(clients: Clients, region: str, instance: str) -> str:
-    """Return the latest output, or the output of the last boot if the instance type has no latest.
-
-    Only instances on the Nitro system have `Latest` (EC2 User Guide, "Instance console output").
-    Any error of that call may mean this. botocore decodes the base64.
-    """
-    from botocore.exceptions import ClientError
-
-    get_output = clients.ec2(region).get_console_output
-    try:
-        return call(get_output, InstanceId=instance, Latest=True).get("Output", "")
-    except ClientError:
-        return call(get_output, InstanceId=instance).get("Output", "")
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
@@ -180,11 +177,3 @@ def _activity_lines(activities: Sequence[Activity]) -> list[str]:
         lines.append(f"{each.began} {each.status} {each.description}")
         lines += [f"  {words}" for words in (each.cause, each.message) if words]
     return lines
-
-
-def _console_lines(instance: str, text: str | None) -> list[str]:
-    if text is None:
-        return _section(f"console of {instance}", ["could not be read"])
-    printed = re.split(r"\r*\n|\r", text.rstrip())
-    lines = [f"| {line}" for line in printed[-LINES:]] if text.strip() else []
-    return _section(f"console of {instance}, its last {LINES} lines", lines or ["nothing yet"])

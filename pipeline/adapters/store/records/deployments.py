@@ -20,6 +20,7 @@ from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.journal import Entry
 
 _FOLDER = "deployments/"
+_TIME = "%Y%m%dT%H%M%SZ"
 _ENTRY = re.compile(r"\d{6,}\.json")
 
 Content = TypeVar("Content")
@@ -31,7 +32,7 @@ def new_deployment_id(now: str) -> str:
     `now` is UTC, ISO 8601.
     """
     moment = datetime.fromisoformat(now).astimezone(UTC)
-    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return f"{moment:{_TIME}}-{secrets.token_hex(2)}"
 
 
 def record_key(deployment: str) -> str:
@@ -66,14 +67,25 @@ class Deployments:
                 found.append(deployment)
         return tuple(found)
 
+    def since(self, moment: datetime) -> tuple[Deployment, ...]:
+        """Return the deployments of all environments that began at a time or later, newest first.
+
+        Only their records are read: an id begins with the time.
+        """
+        first = record_key(f"{moment.astimezone(UTC):{_TIME}}")
+        keys = (key for key in self._store.keys(_FOLDER, deep=False) if key >= first)
+        found = (self._read(Deployment, key) for key in sorted(keys, reverse=True))
+        return tuple(each for each in found if each)
+
     def one(self, deployment: str) -> Deployment | None:
         """Return a deployment by its id, or None."""
         return self._read(Deployment, record_key(deployment))
 
-    def journal(self, deployment: str) -> tuple[Entry, ...]:
-        """Return the journal of a deployment, first entry first."""
-        prefix = file_key(deployment, "")
-        keys = (key for key in self._store.keys(prefix) if _is_entry(key, prefix))
+    def journal(self, deployment: str, *, after: int = 0) -> tuple[Entry, ...]:
+        """Return the journal of a deployment behind an entry's number, first entry first."""
+        prefix, last = file_key(deployment, ""), entry_key(deployment, after)
+        found = (key for key in self._store.keys(prefix) if _is_entry(key, prefix))
+        keys = (key for key in found if (len(key), key) > (len(last), last))
         return tuple(entry for key in keys if (entry := self._read(Entry, key)))
 
     def text(self, deployment: str, name: str) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.members import printed
 from pipeline.adapters.aws.members.diagnostics import gather, printable_lines, suspects
+from pipeline.core.deploy.ports import Evidence
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def member(number: int, lifecycle: str = "InService", health: str = "Healthy") -> Member:
@@ -46,12 +52,13 @@ def left(number: int) -> Activity:
     )
 
 
-def test_unhealthy_members_come_before_terminated_ones_and_three_are_read() -> None:
+def test_unhealthy_members_come_before_terminated_ones_and_two_are_read() -> None:
     healthy, unhealthy, lost = member(1), member(2), member(3, "Terminating:Wait")
     targets = {"web": target(healthy, "InService") | target(unhealthy, "OutOfService")}
     seen = group(healthy, unhealthy, lost)
     told = [left(9), left(9), left(2), left(8)]
-    assert suspects(seen, targets, told) == ("i-00000002", "i-00000003", "i-00000009")
+    assert suspects(seen, targets, told) == ("i-00000002", "i-00000003")
+    assert suspects(group(healthy, lost), targets, told) == ("i-00000003", "i-00000009")
 
 
 def test_a_member_that_its_balancer_does_not_list_is_suspect() -> None:
@@ -74,7 +81,7 @@ def test_evidence_has_the_activities_of_short_pages() -> None:
     pages = iter([{"Activities": [], "NextToken": "on"}, {"Activities": [{"ActivityId": "a"}]}])
     scaling = SimpleNamespace(describe_scaling_activities=lambda **_: next(pages))
     clients = cast("Clients", SimpleNamespace(autoscaling=lambda _: scaling))
-    text = gather(clients, "r", "g", Observation(at=0.0))
+    text = gather(clients, "r", "g", Observation(at=0.0)).text
     assert "activities, newest first\n  none" not in text
     assert "could not be read" not in text
 
@@ -97,13 +104,60 @@ class Consoles:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetConsoleOutput")
 
 
-def test_a_console_without_latest_output_is_read_from_the_last_boot() -> None:
+def evidence_of(*numbers: int, **more: Any) -> tuple[Evidence, Consoles]:
     ec2 = Consoles()
-    clients = cast("Clients", SimpleNamespace(ec2=lambda _: ec2))
-    seen = group(*(member(number, "Pending") for number in (1, 2, 3)))
-    text = gather(clients, "r", "g", Observation(at=0.0, groups={"g": seen}, activities={"g": ()}))
-    assert "\nconsole of i-00000001, its last 100 lines\n  | one\n  | two\n" in text
-    assert "\nconsole of i-00000002, its last 100 lines\n  nothing yet\n" in text
-    assert "\nconsole of i-00000003\n  could not be read\n" in text
-    assert text.endswith("(AccessDenied) when calling the GetConsoleOutput operation: no\n")
-    assert len(ec2.asked) == 6
+    clients = cast("Clients", SimpleNamespace(ec2=lambda _: ec2, **more))
+    seen = group(*(member(number, "Pending") for number in numbers))
+    observation = Observation(at=0.0, groups={"g": seen}, activities={"g": ()})
+    return gather(clients, "r", "g", observation), ec2
+
+
+def test_a_console_without_latest_output_is_read_from_the_last_boot() -> None:
+    found, ec2 = evidence_of(1, 2)
+    assert "\nconsole of i-00000001, its last 100 lines\n  | one\n  | two\n" in found.text
+    assert "\nconsole of i-00000002, its last 100 lines\n  nothing yet\n" in found.text
+    assert found.lines == ("console of i-00000001", "one", "two")
+    assert len(ec2.asked) == 4
+    found, _ = evidence_of(3)
+    assert "\nconsole of i-00000003\n  could not be read\n" in found.text
+    assert "(AccessDenied) when calling the GetConsoleOutput operation: no\n" in found.text
+    assert found.text.endswith(
+        "\n  the journals: 'types.SimpleNamespace' object has no attribute 'ssm'\n"
+    )
+    assert found.lines == ()
+
+
+def test_the_journal_of_a_managed_member_comes_before_the_consoles() -> None:
+    printed = "".join(
+        f"2026-11-21T15:42:{number:02}+0000 host app[1]: \x1b[31mline {number}\n"
+        for number in range(12)
+    )
+    answer = {"Status": "Success", "StandardOutputContent": printed}
+    ssm = SimpleNamespace(
+        describe_instance_information=lambda **_: {
+            "InstanceInformationList": [{"InstanceId": "i-00000001", "PingStatus": "Online"}]
+        },
+        send_command=lambda **_: {"Command": {"CommandId": "c"}},
+        get_command_invocation=lambda **_: answer,
+    )
+    found, _ = evidence_of(1, 2, ssm=lambda _: ssm)
+    first, *last = found.lines
+    assert (first, len(last)) == ("journal of i-00000001", 10)
+    assert last[-1] == "2026-11-21T15:42:11+00:00 app[1]: line 11"
+    journal = found.text.index(
+        "\njournal of i-00000001, its last 100 lines\n  | 2026-11-21T15:42:00"
+    )
+    assert journal < found.text.index("\nconsole of i-00000001, its last 100 lines")
+    assert "\njournal of i-00000002\n  not managed by Systems Manager\n" in found.text
+
+
+def test_a_journal_that_never_comes_delays_the_rollback_by_seconds_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(printed, "SECONDS", 0.05)
+    forever = threading.Event()
+    ssm = SimpleNamespace(describe_instance_information=lambda **_: forever.wait())
+    found, _ = evidence_of(1, ssm=lambda _: ssm)
+    forever.set()
+    assert found.text.endswith("\ncould not be read\n  the journals: no answer in time\n")
+    assert found.lines == ("console of i-00000001", "one", "two")

@@ -6,9 +6,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pipeline.app.environment import changes
-from pipeline.app.environment.changes import ImageReader
 from pipeline.app.environment.undone import undone
+from pipeline.app.reports import changes
+from pipeline.app.reports.changes import ImageReader
 from pipeline.core.changes.compare import Side, reverse
 from pipeline.core.changes.model import ComparedImage, ImageContents, Package
 from pipeline.core.errors import RefusedError

@@ -1,0 +1,1 @@
+"""Inspect an environment: logs, events and a shell."""

@@ -1,0 +1,1 @@
+"""Measure how an environment is delivered to, from its history."""

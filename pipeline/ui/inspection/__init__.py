@@ -1,0 +1,1 @@
+"""Render logs and events."""
