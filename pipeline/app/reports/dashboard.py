@@ -18,10 +18,11 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.records.deployments import Deployments
 from pipeline.adapters.store.records.timelines import Timelines
 from pipeline.app.application import Application
-from pipeline.app.bake import known_images
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.reports.images import tree
 from pipeline.app.reports.report import report
 from pipeline.app.status import StatusReader
+from pipeline.core.changes.lineage import LineageReport
 from pipeline.core.errors import PipelineError
 from pipeline.core.image import Image
 from pipeline.core.overview import Overview, failed_overview, overview_of
@@ -58,11 +59,20 @@ class EnvironmentView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImagesView:
-    """The images of the app, newest first, and the documents that say which release uses each."""
+    """What was built on what, and the documents that say which release uses each image.
 
-    images: tuple[Image, ...]
+    `report` is None if the images cannot be read, and `error` says why.
+    """
+
+    report: LineageReport | None
     environments: tuple[Environment, ...]
     error: str
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The images of the app, newest first."""
+        known = self.report.lineage.images if self.report else ()
+        return tuple(each for each in known if self.report and each.app == self.report.app)
 
 
 @dataclass(kw_only=True)
@@ -150,12 +160,10 @@ class DashboardReader:
         documents = [self._status(name)[0] for name in self.names]
         environments = tuple(each.environment for each in documents if each)
         try:
-            images = known_images(self.app, self._clients)
+            return ImagesView(report=tree(self.app), environments=environments, error="")
         except PipelineError as error:
-            return ImagesView(
-                images=(), environments=environments, error=f"{error.where}: {error.what}"
-            )
-        return ImagesView(images=images, environments=environments, error="")
+            what = f"{error.where}: {error.what}"
+            return ImagesView(report=None, environments=environments, error=what)
 
     @cached_property
     def _clients(self) -> Clients:

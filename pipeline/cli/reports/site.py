@@ -60,7 +60,7 @@ class DashboardSite:
         if path == "/images":
             found = self._reader.images()
             return ui.images_page(
-                self._app, found.images, found.environments, found.error, self._now()
+                self._app, found.report, found.environments, found.error, self._now()
             )
         kind, name = self._parse(path)
         if kind == "environments" and name in self._reader.names:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline import __version__
+from pipeline.core.changes.lineage import LineageReport
 from pipeline.core.errors import PipelineError
 from pipeline.core.image import Image, ImageStatus
 from pipeline.core.overview import Overview
@@ -133,61 +134,57 @@ def deployment_page(app: str, record: DeploymentRecord) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageRow:
-    """One image with its depth in the lineage, its age and the releases that use it."""
+    """One image with its depth in the tree, its age, its status and what uses it."""
 
     image: Image
     depth: int
     age: str
     color: str
+    status: str
     uses: tuple[str, ...]
-    is_marked: bool
 
 
 def images_page(
     app: str,
-    images: Sequence[Image],
+    report: LineageReport | None,
     environments: Sequence[Environment],
     error: str,
     now: datetime,
 ) -> str:
-    """Return the page of the images with their lineage: each below the image it was baked on."""
-    rows = [
-        ImageRow(
-            image=image,
-            depth=depth,
-            age=age(image.created, now),
-            color="good" if image.status is ImageStatus.GOOD and not is_marked else "bad",
-            uses=tuple(_uses(image, environments)),
-            is_marked=is_marked,
-        )
-        for image, depth, is_marked in lineage(images)
-    ]
+    """Return the page of the images with their lineage: each below the one it was built on."""
+    rows = list(_image_rows(report, environments, now)) if report else []
     return _page("images.html.j2", "images", app, rows=rows, error=error)
 
 
-def lineage(images: Sequence[Image]) -> Iterator[tuple[Image, int, bool]]:
-    """Yield the images as a tree: each with its depth, and whether a base of it is quarantined."""
-    ids = {ami: image.name for image in images for ami in image.ids.values()}
-    parents = {image.name: ids.get(image.source_ami, "") for image in images}
+def _image_rows(
+    report: LineageReport, environments: Sequence[Environment], now: datetime
+) -> Iterator[ImageRow]:
     seen = set[str]()
 
-    def below(name: str, depth: int, *, is_marked: bool) -> Iterator[tuple[Image, int, bool]]:
+    def below(images: Iterable[Image], depth: int) -> Iterator[tuple[Image, int]]:
         for image in images:
-            parent = parents[image.name]
-            is_here = parent == name if name else parent in {"", image.name}
-            if not is_here or image.name in seen:
-                continue
-            seen.add(image.name)
-            yield image, depth, is_marked
-            is_bad = is_marked or image.status is ImageStatus.QUARANTINED
-            yield from below(image.name, depth + 1, is_marked=is_bad)
+            if image.id in seen:
+                continue  # A cycle, which only tags by hand make.
+            seen.add(image.id)
+            yield image, depth
+            yield from below(report.lineage.built_directly_on(image), depth + 1)
 
-    yield from below("", 0, is_marked=False)
-    # A circle of records, which no bake makes, is shown nevertheless.
-    yield from ((image, 0, False) for image in images if image.name not in seen)
+    for image, depth in below(report.lineage.roots(report.app), 0):
+        base = report.lineage.quarantined_base(image)
+        is_good = image.status is ImageStatus.GOOD and base is None
+        usages = (f"{each.kind} {each.name}" for each in report.uses.get(image.id, ()))
+        yield ImageRow(
+            image=image,
+            depth=depth,
+            age=age(image.created, now),
+            color="good" if is_good else "bad",
+            status=f"{image.status}, on quarantined {base.id}" if base else str(image.status),
+            uses=(*_releases(image, environments), *usages),
+        )
 
 
-def _uses(image: Image, environments: Iterable[Environment]) -> Iterator[str]:
+def _releases(image: Image, environments: Iterable[Environment]) -> Iterator[str]:
+    """Yield the releases of an image that the environments keep."""
     ids = set(image.ids.values())
     for each in environments:
         for name, record in sorted(each.releases.items()):

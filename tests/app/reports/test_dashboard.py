@@ -37,7 +37,7 @@ class FakeStatusReader:
 def reader(monkeypatch: pytest.MonkeyPatch) -> DashboardReader:
     monkeypatch.setattr(FakeStatusReader, "reads", [], raising=False)
     monkeypatch.setattr(dashboard, "StatusReader", FakeStatusReader)
-    monkeypatch.setattr(dashboard, "known_images", refuse)
+    monkeypatch.setattr(dashboard, "tree", refuse)
     monkeypatch.setattr(EnvironmentReader, "document", lambda _: in_flight().environment)
     monkeypatch.setattr(Deployments, "history", lambda *_: (a_deployment(),))
     names = {"production": None, "down": None}
