@@ -19,6 +19,7 @@ from pipeline.core.timeline.record import DeploymentRecord
 from pipeline.core.times import format_duration
 from pipeline.ui import icons
 from pipeline.ui.deployment_text import format_failure, format_outcome, format_runner, succeeded
+from pipeline.ui.freezing.freezes import format_freezes
 from pipeline.ui.housekeeping.overview import overview_row
 from pipeline.ui.reports.html_report import headline, report_facts
 from pipeline.ui.reports.pages import render
@@ -43,7 +44,11 @@ def _overview_rows(found: Sequence[Overview], now: datetime) -> list[dict[str, s
     names = ("name", "serving", "version", "image_age", "newer", "in_flight", "health")
     rows = [dict(zip(names, overview_row(each, now), strict=True)) for each in found]
     for row, each in zip(rows, found, strict=True):
-        row |= {"error": each.error, "color": COLORS.get(row["health"][:1], "soft")}
+        row |= {
+            "error": each.error,
+            "color": COLORS.get(row["health"][:1], "soft"),
+            "frozen": format_freezes(each.status.frozen, now) if each.status else "",
+        }
     return rows
 
 

@@ -97,9 +97,7 @@ def test_an_empty_history_has_no_rate() -> None:
 
 
 def brings(*dates: str, baked: str = "", before: str = "ami-1", after: str = "ami-2") -> Changes:
-    commits = tuple(
-        ListedCommit(id=f"{number}", subject="s", date=date) for number, date in enumerate(dates)
-    )
+    commits = tuple(ListedCommit(id=date, subject="s", date=date) for date in dates)
     image = ImageChange(
         before=ComparedImage(id=before), after=ComparedImage(id=after, created=baked)
     )
