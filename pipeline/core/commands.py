@@ -17,6 +17,7 @@ CONFIGURE = "aws configure"
 SSO_LOGIN = "aws sso login"
 CONSOLE_LOGIN = "aws login"
 LIST_CONFIGURATION = "aws configure list"
+INSTALL_OTEL = "pip install 'ami-pipeline[otel]'"
 INSTALL_CRT = 'pip install "botocore[crt]"'
 LIST_PROFILES = "aws configure list-profiles"
 LIST_REGIONS = "aws account list-regions"

@@ -102,8 +102,19 @@ class DeploymentEnded:
     deployment: Deployment
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolEnded:
+    """A run of Terraform ended just now, after real `seconds`; `command` is such as `plan`."""
+
+    tool: str
+    command: str
+    seconds: float
+    code: int
+
+
 Event = (
     Message
+    | ToolEnded
     | BuildStarted
     | StepBegan
     | BuildEnded

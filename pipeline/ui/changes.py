@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -157,7 +156,7 @@ def _packages(change: PackageChanges) -> Iterator[str]:
 
 
 def _size(change: SizeChange) -> Iterator[str]:
-    if change.after and change.before != change.after:
+    if change.after and change.before != change.after and not change.unknown:
         sides = [_group(each) for each in (change.before, change.after) if each]
         yield " -> ".join(sides)
     if change.unknown:
@@ -201,6 +200,8 @@ def _input(change: InputChange, width: int) -> list[str]:
     if is_digest(change.name):
         return [f"{name}: changed"]
     if any(isinstance(each, str) and "\n" in each for each in (before, after)):
+        import difflib
+
         old, new = (str(each or "").splitlines() for each in (before, after))
         lines = list(difflib.unified_diff(old, new, lineterm="", n=1))[2:]
         return [f"{name}:", *(f"  {line[:1]}{one_line(line[1:])}" for line in lines)]

@@ -32,9 +32,32 @@ _INDENT = 11
 
 def status_text(status: Status, now: datetime, width: int = 100) -> str:
     """Return the status: the summary, the tree, and the next command."""
+    lines = [
+        f"{name:<{_INDENT}}{wrapped(text, width, _INDENT)}".rstrip()
+        for name, text in status_rows(status, now)
+    ]
+    # Not wrapped, so that they can be pasted.
+    last = [f"{name:<{_INDENT}}{command}" for name, command in pasted_rows(status)]
+    last = ["", *last] if last else []
+    return "\n".join([status_title(status), "", *lines, "", *tree(status, now, width), *last])
+
+
+def status_title(status: Status) -> str:
+    """Return the names of the service and the environment, and where it runs."""
     environment = status.environment
     account = f", account {one_line(environment.account)}" if environment.account else ""
     place = f"{one_line(environment.region)}{account}"
+    return f"{one_line(environment.app)} {one_line(environment.environment)} ({place})"
+
+
+def pasted_rows(status: Status) -> list[tuple[str, str]]:
+    """Return the commands that a person may paste next, with their labels."""
+    pasted = [("removal", each.delete) for each in _left(status)]
+    return pasted + ([("next", one_line(command))] if (command := next_step(status)) else [])
+
+
+def status_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
+    """Return labels with their texts, without those that say nothing."""
     rows = [
         ("serving", _serving(status)),
         ("", _about(status, now)),
@@ -52,16 +75,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("drill", _drill(status, now)),
         *(("error", one_line(text)) for text in status.observation.unreadable),
     ]
-    lines = [
-        f"{name:<{_INDENT}}{wrapped(text, width, _INDENT)}".rstrip() for name, text in rows if text
-    ]
-    title = f"{one_line(environment.app)} {one_line(environment.environment)} ({place})"
-    # Not wrapped, so that they can be pasted.
-    pasted = [("removal", each.delete) for each in _left(status)]
-    pasted += [("next", one_line(command))] if (command := next_step(status)) else []
-    last = [f"{name:<{_INDENT}}{command}" for name, command in pasted]
-    last = ["", *last] if last else []
-    return "\n".join([title, "", *lines, "", *tree(status, now, width), *last])
+    return [(name, text) for name, text in rows if text]
 
 
 def health(status: Status, release: str = "") -> tuple[str, str]:

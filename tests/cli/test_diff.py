@@ -70,7 +70,7 @@ commits    unknown: the commit of ami-00000001 and ami-00000002 is not recorded
 packages   1 upgraded
              curl 1.1.0 -> 1.2.0
 inputs     instance_type: a -> b
-size       2 t3.small (2 to 4)
+size       unknown: that of one of the groups is not recorded
 """
 
 

@@ -13,7 +13,13 @@ from tests.policies.world import ENVIRONMENT, World
 HERE = ("-e", ENVIRONMENT)
 WITHIN = 120.0
 """Seconds until a deployment must have reached the phase in which it is killed."""
-READS = (("status", *HERE), ("history", *HERE), ("images",), ("doctor", *HERE))
+READS = (
+    ("status", *HERE),
+    ("history", *HERE),
+    ("images",),
+    ("images", "--tree"),
+    ("doctor", *HERE),
+)
 READS_STATE = (("lock", "show", *HERE), ("state", "show", *HERE))
 
 

@@ -7,8 +7,9 @@ needs them. Retries are in `retry.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.retry import (
@@ -150,6 +151,49 @@ def default_session(region: str) -> Any:
         own = boto3.Session().region_name
         boto3.setup_default_session(region_name=own or region or None)
     return boto3.DEFAULT_SESSION
+
+
+@dataclass(frozen=True, slots=True)
+class CallObserver:
+    """Is told of each request to AWS: `began` gets service, action and region.
+
+    `ended` gets what `began` returned, the HTTP status (0 without an answer), and the error's code.
+    Neither changes the call: what they raise is dropped.
+    """
+
+    began: Callable[[str, str, str], Any]
+    ended: Callable[[Any, int, str], None]
+
+
+def watch_calls(region: str, observer: CallObserver) -> None:
+    """Tell an observer of the requests of every client that is made from now on.
+
+    Each repetition of a call is a request. botocore emits `before-call` and one of `after-call` and
+    `after-call-error` in the thread of the call, with a context of its own (botocore, client.py).
+    """
+
+    def before(*, model: Any, context: Any, **_: Any) -> None:
+        with suppress(Exception):
+            service = str(model.service_model.service_id)
+            where = str(context.get("client_region") or region)
+            context[_OBSERVED] = observer.began(service, model.name, where)
+
+    def after(*, context: Any, parsed: Any, http_response: Any, **_: Any) -> None:
+        with suppress(Exception):
+            code = str(parsed.get("Error", {}).get("Code", ""))
+            observer.ended(context.pop(_OBSERVED, None), http_response.status_code, code)
+
+    def failed(*, context: Any, exception: Exception, **_: Any) -> None:
+        with suppress(Exception):
+            observer.ended(context.pop(_OBSERVED, None), 0, type(exception).__name__)
+
+    events = default_session(region).events
+    events.register("before-call", before)
+    events.register("after-call", after)
+    events.register("after-call-error", failed)
+
+
+_OBSERVED = "ami-pipeline-observed"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ the environment sends it.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -67,6 +68,7 @@ class Courier:
         self._targets = {each.name: each for each in targets}
         self._now = now
         self._missed = missed
+        self._by = secrets.token_hex(4)
         self._inbox: SimpleQueue[Callable[[], Notification | None] | _End | _Close] = SimpleQueue()
         self._queues: dict[str, SimpleQueue[Notification | None]] = {}
         self._waiting: set[tuple[str, str]] = set()
@@ -91,8 +93,8 @@ class Courier:
         until = time.monotonic() + (PATIENCE if patience is None else patience)
         self._inbox.put(_Close(until=until - RECORDING))
         self._thread.join(max(until - time.monotonic(), 0.0))
-        late = (f"{name}: no answer in time" for _, name in sorted(self._waiting.copy()))
-        return tuple(dict.fromkeys((*self._problems.copy(), *late)))
+        late = (f"{name}: no answer in time" for _, name in self._waiting.copy())
+        return tuple(sorted({*self._problems.copy(), *late}))
 
     def _run(self) -> None:
         self._attempt("reading the outbox", self._retry)
@@ -130,7 +132,7 @@ class Courier:
         added: list[bool] = []
 
         def add(outbox: Outbox) -> Outbox:
-            changed = outbox.added(notification, targets, self._now())
+            changed = outbox.added(notification, targets, self._now(), self._by)
             added[:] = [changed is not outbox]
             return changed
 
@@ -147,7 +149,7 @@ class Courier:
 
         def claim(outbox: Outbox) -> Outbox:
             claimed[:] = outbox.due(self._now(), self._targets)
-            return outbox.claimed(claimed, self._now()) if claimed else outbox
+            return outbox.claimed(claimed, self._now(), self._by) if claimed else outbox
 
         if found.due(self._now(), self._targets):
             self._outboxes.update(claim)

@@ -16,7 +16,7 @@ from pipeline.core.notifications.notification import Notification, Occasion
 
 LONGEST = 3000
 """Characters of a text; Slack recommends 4,000 at most and cuts at 40,000."""
-_COLORED = {
+_MARKS = {
     Occasion.NEEDS_ATTENTION: ":rotating_light: ",
     Occasion.ROLLED_BACK: ":leftwards_arrow_with_hook: ",
     Occasion.PAUSED: ":double_vertical_bar: ",
@@ -42,7 +42,7 @@ class Slack:
 
 def slack_text(notification: Notification, link: str = "") -> str:
     """Return a notification in mrkdwn: a bold title, the lines, the link."""
-    title = f"{_COLORED.get(notification.occasion, '')}*{_plain(notification.heading)}*"
+    title = f"{_MARKS.get(notification.occasion, '')}*{_plain(notification.heading)}*"
     rows = [f"{each.label}: {_plain(each.text)}" for each in notification.lines]
     shown = notification.link or link
     text = "\n".join([title, *rows])[:LONGEST]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ from pipeline.adapters.terraform.program import find_program
 from pipeline.adapters.terraform.stream import LAST_LINES, RunOutput, StreamReader, parse_diagnostic
 from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
-from pipeline.core.events import Message, Report
+from pipeline.core.events import Message, Report, ToolEnded
 from pipeline.core.masking import MaskedOutput, Masker
 from pipeline.core.terraform.encryption import encryption_remedy, passphrases
 from pipeline.core.terraform.plan_guard import kind_of
@@ -251,6 +252,7 @@ class Terraform:
         command = self._command(argv, folder)
         if _calls_aws(argv):
             command = replace(command, env=dict(self.credentials(command.env, timeout)))
+        began = time.monotonic()
         masker = Masker((*secrets_in(command.env), *passphrases(command.env)))
         with appending(self.log) as write, shared_lock(self.log) as lock:
             try:
@@ -275,6 +277,8 @@ class Terraform:
                 on_interrupt=self._report_stopping,
             )
             masked.close()
+        took, verb = time.monotonic() - began, _verb(argv)
+        self.report(ToolEnded(tool=self.name, command=verb, seconds=took, code=finished.code))
         match finished.ending:
             case Ending.INTERRUPTED:
                 # Also in a block that defers signals: the command was not executed to its end.

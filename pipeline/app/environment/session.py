@@ -24,6 +24,7 @@ from pipeline.app.environment.notifying import start_notifying
 from pipeline.app.environment.paused import end_overdue, paused_error, require_not_paused
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.unrecorded import find_lost
+from pipeline.app.tracing import start_tracing
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.state.deployment import Deployment, Result, result_of
@@ -100,6 +101,8 @@ class EnvironmentSession:
         reader.require_known()
         if reader.pace.speed != 1:
             app.report(Message(text=_speed(reader.pace.speed)))
+        if options.interrupted is not Interrupted.REFUSE_TO_PLAN:
+            start_tracing(app)  # before the clients of AWS are made
         with app.interrupts.heard():
             if options.freeze:
                 options.freeze.require(reader)

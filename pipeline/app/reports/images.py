@@ -70,8 +70,11 @@ def one(app: Application, name: str) -> ImageReport:
 
 
 def lineage_of(app: Application, clients: Clients, known: Sequence[Image]) -> Lineage:
-    """Return the images of every app; `known` are those of this one, with their records."""
-    seen = Ec2Images(clients).all(app.settings.region)
-    others = [image_by_tags(each, each.tags[APP_TAG]) for each in seen if each.tags.get(APP_TAG)]
+    """Return the images of every app; `known` are those of this one, with their records.
+
+    A filter's value may be a wildcard (EC2 User Guide, "List and filter your resources").
+    """
+    seen = Ec2Images(clients).owned(app.settings.region, {APP_TAG: "*"})
     ids = {each.id for each in known}
-    return Lineage(images=(*known, *(each for each in others if each.id not in ids)))
+    others = (image_by_tags(each, each.tags[APP_TAG]) for each in seen if each.id not in ids)
+    return Lineage(images=(*known, *others))

@@ -22,7 +22,6 @@ from pipeline.core.changes.packages import package_changes
 from pipeline.core.image import Image
 
 NOTHING_READ = ImageContents()
-NO_RELEASE = "no release serves that it could be compared with"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +39,7 @@ class Side:
 
 
 def compare(before: Side | None, after: Side) -> Changes:
-    """Return what differs; `before` is None for the first release."""
+    """Return what differs; `before` is None for the first release, of which nothing differs."""
     return Changes(
         image=ImageChange(
             before=compared(before.image) if before else None, after=compared(after.image)
@@ -49,7 +48,7 @@ def compare(before: Side | None, after: Side) -> Changes:
         commits=_commits(before, after),
         packages=_packages(before, after),
         inputs=_inputs(before, after),
-        size=SizeChange(before=before.size if before else None, after=after.size),
+        size=_sizes(before, after),
     )
 
 
@@ -120,7 +119,7 @@ def _sources(before: Side | None, after: Side) -> ImageChange:
 def _commits(before: Side | None, after: Side) -> CommitChange:
     old, new = before.image.commit if before else "", after.image.commit
     missing = [each.image for each in (before, after) if each and not each.image.commit]
-    unknown = _not_recorded(missing, "commit") if before else NO_RELEASE
+    unknown = _not_recorded(missing, "commit") if before else ""
     return CommitChange(before=old, after=new, dirty=after.image.dirty, unknown=unknown)
 
 
@@ -133,13 +132,21 @@ def _not_recorded(images: Sequence[Image], what: str) -> str:
 
 def _packages(before: Side | None, after: Side) -> PackageChanges:
     if before is None:
-        return PackageChanges(unknown=NO_RELEASE)
+        return PackageChanges()
     for side in (before, after):
         if side.contents.packages is None:
             where = side.image.id or "an adopted release"
             why = side.contents.unknown or "no list was downloaded"
             return PackageChanges(unknown=f"those of {where}: {why}")
     return package_changes(before.contents.packages or (), after.contents.packages or ())
+
+
+def _sizes(before: Side | None, after: Side) -> SizeChange:
+    if before is None or not (before.is_release and after.is_release):
+        return SizeChange(after=after.size)
+    known = before.size is not None and after.size is not None
+    unknown = "" if known else "that of one of the groups is not recorded"
+    return SizeChange(before=before.size, after=after.size, unknown=unknown)
 
 
 def _inputs(before: Side | None, after: Side) -> InputChanges:

@@ -75,18 +75,17 @@ def _occasion(deployment: Deployment, outcome: Outcome) -> Occasion | None:
 
 
 def _title(deployment: Deployment, outcome: Outcome, occasion: Occasion) -> str:
-    release, phase = _release(deployment), one_line(outcome.phase) or "its first phase"
+    release, what, phase = _release(deployment), _what(deployment), one_line(outcome.phase)
+    failed = f"failed in {phase}" if phase else "failed"
     match occasion:
         case Occasion.PAUSED:
-            title = f"{deployment.kind} of {release} is paused before {phase}"
+            title = f"{what} is paused before {phase}"
         case Occasion.NEEDS_ATTENTION:
-            title = f"{deployment.kind} of {release} needs attention, it failed in {phase}"
+            title = f"{what} needs attention" + (f", it {failed}" if phase else "")
         case Occasion.ROLLBACK_UNPROVEN:
-            title = f"the drill of the rollback to {deployment.proves} failed in {phase}"
+            title = f"the drill of the rollback to {deployment.proves} {failed}"
         case Occasion.ROLLED_BACK if outcome.result is Result.ROLLED_BACK:
-            how = "was interrupted" if outcome.interrupted else f"failed in {phase}"
-            title = f"{deployment.kind} of {release} {how} and was rolled back"
-            title = f"{title}, {_serving(deployment)}"
+            title = f"{what} {_undone(deployment, outcome)}, {_serving(deployment)}"
         case Occasion.ROLLED_BACK:
             title = f"rolled back to {release}{_time(deployment)}"
         case Occasion.REBUILT:
@@ -94,6 +93,20 @@ def _title(deployment: Deployment, outcome: Outcome, occasion: Occasion) -> str:
         case _:
             title = f"{release} serves{_time(deployment)}"
     return title
+
+
+def _undone(deployment: Deployment, outcome: Outcome) -> str:
+    """Return why a deployment went back; without a phase, a person or a later command undid it."""
+    if not outcome.phase:
+        return "was undone"
+    how = "was interrupted" if outcome.interrupted else "failed"
+    back = "was undone" if deployment.kind is Kind.ROLLBACK else "was rolled back"
+    return f"{how} in {one_line(outcome.phase)} and {back}"
+
+
+def _what(deployment: Deployment) -> str:
+    to = "to" if deployment.kind is Kind.ROLLBACK else "of"
+    return f"{deployment.kind} {to} {_release(deployment)}"
 
 
 def _serving(deployment: Deployment) -> str:
@@ -130,6 +143,7 @@ def _notification(
                 "paused until": _until(deployment) if occasion is Occasion.PAUSED else "",
                 "next": _next(deployment, occasion),
                 "abort": commands.abort(deployment.environment) if deployment.pause else "",
+                "pause": _ended_pause(deployment),
                 "changes": summary(deployment.changes) if deployment.changes else "",
                 "by": deployment.beginner,
                 "why": deployment.why,
@@ -141,6 +155,15 @@ def _notification(
         commit=commit,
         facts=_facts(deployment, outcome),
     )
+
+
+def _ended_pause(deployment: Deployment) -> str:
+    """Return who ended the last pause and why, empty without one that ended."""
+    last = deployment.pauses[-1] if deployment.pauses else None
+    if last is None or last.decision is None:
+        return ""
+    by = f"by {last.approver}" if last.approver.name else "because its time was over"
+    return f"{last.decision} {by}" + (f": {last.reason}" if last.reason else "")
 
 
 def _until(deployment: Deployment) -> str:

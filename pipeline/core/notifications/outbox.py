@@ -27,7 +27,8 @@ MOST_KEPT: Final = 100
 class Delivery:
     """A notification for one target: `sent` is when, UTC, ISO 8601; `error` is the last one.
 
-    Until `claimed`, one run alone may send it.
+    Until `claimed`, the run `by` alone may send it. Two claims of the same second differ by it: a
+    store takes the same bytes for one write that was repeated.
     """
 
     target: str
@@ -35,6 +36,7 @@ class Delivery:
     sent: str = ""
     error: str = ""
     claimed: str = ""
+    by: str = ""
 
     def is_due(self, now: datetime) -> bool:
         """Return True if it was not sent, may be tried again, and no run is sending it."""
@@ -75,15 +77,17 @@ class Outbox:
         )
         return next(began, "")
 
-    def added(self, notification: Notification, targets: Iterable[str], now: datetime) -> Outbox:
-        """Return the outbox with a notification that is being sent to these targets.
+    def added(
+        self, notification: Notification, targets: Iterable[str], now: datetime, by: str
+    ) -> Outbox:
+        """Return the outbox with a notification that the run `by` is sending to these targets.
 
         The outbox is unchanged if it has the key, or if the notification is too old.
         """
         if self.find(notification.key) or _is_old(notification, now):
             return self
         until = _text(now + CLAIM)
-        deliveries = tuple(Delivery(target=each, tries=1, claimed=until) for each in targets)
+        deliveries = tuple(Delivery(target=each, tries=1, claimed=until, by=by) for each in targets)
         entry = Entry(notification=notification, deliveries=deliveries)
         return replace(self, entries=(*self.entries, entry)[-MOST_KEPT:])
 
@@ -102,7 +106,7 @@ class Outbox:
                 found.append(replace(entry, deliveries=deliveries))
         return tuple(found)
 
-    def claimed(self, entries: Iterable[Entry], now: datetime) -> Outbox:
+    def claimed(self, entries: Iterable[Entry], now: datetime, by: str) -> Outbox:
         """Return the outbox in which these deliveries are tried once more, by one run alone."""
         wanted = {
             (entry.notification.key, each.target) for entry in entries for each in entry.deliveries
@@ -112,7 +116,7 @@ class Outbox:
         def tried(key: str, delivery: Delivery) -> Delivery:
             if (key, delivery.target) not in wanted:
                 return delivery
-            return replace(delivery, tries=delivery.tries + 1, claimed=until)
+            return replace(delivery, tries=delivery.tries + 1, claimed=until, by=by)
 
         return self._changed(tried)
 

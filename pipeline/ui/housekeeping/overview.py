@@ -25,7 +25,7 @@ def overview_text(found: Sequence[Overview], now: datetime) -> str:
     """Return the environments as a table, the errors, the freezes and the command for details."""
     if not found:
         return f"no environments: pipeline.toml has no [environments.NAME]\nnext: {commands.docs()}"
-    lines = table([_TITLES, *(_row(each, now) for each in found)])
+    lines = table([_TITLES, *(overview_row(each, now) for each in found)])
     notes = [f"{each.environment}: {one_line(each.error)}" for each in found if each.error]
     notes += [
         f"{each.environment}: {format_freezes(each.status.frozen, now)}"
@@ -62,7 +62,8 @@ def _document(each: Overview, now: datetime) -> dict[str, Any]:
     }
 
 
-def _row(each: Overview, now: datetime) -> tuple[str, str, str, str, str, str, str]:
+def overview_row(each: Overview, now: datetime) -> tuple[str, str, str, str, str, str, str]:
+    """Return the cells of an environment, in the order of the titles."""
     status, record = each.status, _record(each)
     if status is None:
         unknown = ("-",) * 5

@@ -129,17 +129,18 @@ def member_chart(
         steps.append((point.at, Counter(found.states if found else {})))
         top = max(top, sum(steps[-1][1].values()), found.desired if found else 0)
     layers = [str(state) for state in MemberState if any(each[state] for _, each in steps)]
-    last = next((each for _, each in reversed(steps) if each), Counter[str]())
+    last = steps[-1][1] if steps else Counter[str]()
     return Chart(
         title=f"{release} ({role})",
-        description=", ".join(f"{last[each]} {each}" for each in layers) or "no members",
+        description=", ".join(f"{last[each]} {each}" for each in layers if last[each])
+        or "no members at the end",
         top=str(top),
         areas=tuple(
             Area(
                 name=layer,
                 style=f"state-{layer.replace(' ', '-')}",
                 path=_stacked(steps, layers[: index + 1], layers[:index], top, axis),
-                figure=str(last[layer]),
+                figure=str(last[layer] or ""),
             )
             for index, layer in enumerate(layers)
         ),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,25 @@ def test_a_client_is_made_once_for_each_region(aws: Clients) -> None:
         assert make("eu-west-1").meta.service_model.service_name == make.__name__
     config: Any = aws.ec2("us-east-1").meta.config
     assert "ami-pipeline" in config.user_agent
+
+
+def test_threads_make_one_client_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3's session is not safe for threads; notifications run beside a deployment."""
+    making, most = list[str](), list[int]()
+
+    def make(service: str, _region: str) -> str:
+        making.append(service)
+        most.append(len(making))
+        time.sleep(0.01)  # until another thread would have begun
+        making.remove(service)
+        return service
+
+    monkeypatch.setattr(client, "_make", make)
+    with ThreadPoolExecutor(4) as threads:
+        names = [
+            *threads.map(lambda each: Clients()._client(each, ""), ["ec2", "sns", "s3", "sts"])
+        ]
+    assert (names, max(most)) == (["ec2", "sns", "s3", "sts"], 1)
 
 
 USES: list[Callable[[Ec2Images], object]] = [

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pipeline.core.changes.compare import NO_RELEASE, Side, compare, reverse
+from pipeline.core.changes.compare import Side, compare, reverse
 from pipeline.core.changes.inputs import InputChange
 from pipeline.core.changes.model import (
     ComparedImage,
@@ -14,6 +14,7 @@ from pipeline.core.changes.model import (
     PackageChanges,
     PackageUpdate,
 )
+from pipeline.core.changes.summary import summary
 from pipeline.core.image import Image
 from tests.core.changes.examples import CHANGES
 
@@ -67,13 +68,17 @@ def test_each_part_says_why_it_is_unknown() -> None:
     assert changes.commits.unknown == ("the commit of an adopted release and ami-2 is not recorded")
     assert changes.packages.unknown == "those of an adopted release: no list was downloaded"
     assert changes.inputs.unknown == "those of an adopted or old release are not recorded"
+    assert compare(replace(OLD, size=None), NEW).size.unknown == (
+        "that of one of the groups is not recorded"
+    )
 
 
 def test_the_first_release_is_compared_with_nothing() -> None:
     changes = compare(None, NEW)
     assert (changes.image.before, changes.size.before) == (None, None)
-    assert {changes.commits.unknown, changes.packages.unknown} == {NO_RELEASE}
-    assert not changes.inputs.unknown
+    unknown = {changes.commits.unknown, changes.packages.unknown, changes.inputs.unknown}
+    assert unknown == {""}
+    assert not summary(changes)
 
 
 def test_images_have_no_inputs() -> None:

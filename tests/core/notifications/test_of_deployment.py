@@ -7,9 +7,20 @@ import pytest
 from pipeline.core.changes.model import Changes, CommitChange
 from pipeline.core.notifications.notification import document, plain_text
 from pipeline.core.notifications.of_deployment import began, ended
+from pipeline.core.pausing.pause import Actor, Decision, PausePolicy
 from pipeline.core.state.deployment import Deployment, Kind, Result
 from tests.core.notifications.examples import DEPLOYMENT, RUN, a_beginning, an_end, over, paused
 
+ABORTED = (
+    PausePolicy()
+    .begin("drain", "2026-11-21T15:43:00+00:00")
+    .decided(
+        Decision.ABORTED,
+        "2026-11-21T15:44:00+00:00",
+        Actor(system="GitLab", name="bob"),
+        "not today",
+    )
+)
 BY = f"by: ann (GitHub Actions)\n{RUN}"
 
 
@@ -43,6 +54,22 @@ def test_the_texts_of_a_deployment_that_begins() -> None:
             (
                 "promote of r000125 (1.5.0, ami-2) failed in launch and was rolled back, "
                 "no release serves\nreason: no capacity\n"
+                "next: ami-pipeline report 20261121T154224Z-4f2a"
+            ),
+        ),
+        (
+            replace(over(Result.ROLLED_BACK), pauses=(ABORTED,)),
+            (
+                "promote of r000125 (1.5.0, ami-2) was undone, r000124 serves\n"
+                "next: ami-pipeline report 20261121T154224Z-4f2a\n"
+                "pause: aborted by bob (GitLab): not today"
+            ),
+        ),
+        (
+            over(Result.ROLLED_BACK, Kind.ROLLBACK, phase="attach", reason="unhealthy"),
+            (
+                "rollback to r000125 (1.5.0, ami-2) failed in attach and was undone, "
+                "r000124 serves\nreason: unhealthy\n"
                 "next: ami-pipeline report 20261121T154224Z-4f2a"
             ),
         ),

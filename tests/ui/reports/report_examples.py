@@ -37,7 +37,25 @@ def failed_record(deployment: Deployment | None = None) -> DeploymentRecord:
         probe=ProbeTotals(requests=950, failures=8),
     )
     seconds = [0.0]
-    recorder = TimelineRecorder(done, lambda: BEGAN + seconds[-1])
+    recorder = _in_attach(done, seconds)
+    recorder.report(Message(text="the probe's first failed request, in attach: HTTP 503"))
+    for event in rollback_events(done):
+        seconds.append(seconds[-1] + 5)
+        recorder.report(event)
+    return DeploymentRecord(
+        deployment=done, timeline=recorder.timeline(), texts=(("evidence.txt", EVIDENCE),)
+    )
+
+
+def running_record(deployment: Deployment) -> DeploymentRecord:
+    """Return the record of the same promotion while attach waits."""
+    recorder = _in_attach(deployment, [0.0])
+    return DeploymentRecord(deployment=deployment, timeline=recorder.timeline())
+
+
+def _in_attach(deployment: Deployment, seconds: list[float]) -> TimelineRecorder:
+    """Return a recorder in the middle of attach; the last of `seconds` is the time."""
+    recorder = TimelineRecorder(deployment, lambda: BEGAN + seconds[-1])
     for event in up_to_attach():
         seconds.append(seconds[-1] + 5)
         recorder.report(event)
@@ -54,10 +72,4 @@ def failed_record(deployment: Deployment | None = None) -> DeploymentRecord:
         totals = ProbeTotals(requests=95 * number, failures=number)
         recorder.report(ProbeCounted(totals=totals, answers=counted))
         recorder.report(watched(f"{number % 3} of 3 members of r000125 healthy", seen))
-    recorder.report(Message(text="the probe's first failed request, in attach: HTTP 503"))
-    for event in rollback_events(done):
-        seconds.append(seconds[-1] + 5)
-        recorder.report(event)
-    return DeploymentRecord(
-        deployment=done, timeline=recorder.timeline(), texts=(("evidence.txt", EVIDENCE),)
-    )
+    return recorder

@@ -1,0 +1,1 @@
+"""Export deployments as OpenTelemetry traces."""

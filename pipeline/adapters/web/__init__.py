@@ -1,0 +1,1 @@
+"""A web server on loopback for pages that change nothing."""

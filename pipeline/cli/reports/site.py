@@ -1,0 +1,90 @@
+"""The pages of the dashboard by their paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from pipeline.adapters.web.server import Answer
+from pipeline.app import Application
+from pipeline.app.reports.dashboard import DashboardReader
+from pipeline.core import commands
+from pipeline.core.errors import InternalError, PipelineError, RefusedError
+from pipeline.core.validation.deployment_values import check_deployment
+from pipeline.ui.reports import dashboard as ui
+from pipeline.ui.reports.pages import asset
+
+FILES = {"/style.css": "text/css", "/dashboard.js": "text/javascript", "/icon.svg": "image/svg+xml"}
+_PATH = re.compile(r"/(environments|deployments)/([^/]+)")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).astimezone()
+
+
+class DashboardSite:
+    """Implements `adapters.web.server.Site` on what the app reads."""
+
+    def __init__(self, app: Application, now: Callable[[], datetime] = _now) -> None:
+        self._reader = DashboardReader(app=app)
+        self._app = app.settings.app
+        self._now = now
+
+    def answer(self, path: str) -> Answer:
+        """Return the answer for a path; an error is a page, too."""
+        if path in FILES:
+            return Answer(text=asset(path[1:]), kind=FILES[path])
+        try:
+            return Answer(text=self._page(path))
+        except PipelineError as error:
+            return Answer(text=ui.error_page(self._app, error), status=404)
+        except Exception as error:  # noqa: BLE001 - a page must not end the server
+            what = f"{type(error).__name__}: {error}"
+            internal = InternalError("dashboard", what, "report this bug of ami-pipeline")
+            return Answer(text=ui.error_page(self._app, internal), status=500)
+
+    def live(self, path: str) -> str | None:
+        """Return the part of a page that changes."""
+        if path == "/":
+            return ui.overview_part(self._reader.overview(), self._now())
+        kind, name = self._parse(path)
+        if kind != "environments" or name not in self._reader.names:
+            return None
+        return ui.environment_part(self._environment(name))
+
+    def _page(self, path: str) -> str:
+        if path == "/":
+            return ui.overview_page(self._app, self._reader.overview(), self._now())
+        if path == "/images":
+            found = self._reader.images()
+            return ui.images_page(
+                self._app, found.images, found.environments, found.error, self._now()
+            )
+        kind, name = self._parse(path)
+        if kind == "environments" and name in self._reader.names:
+            return ui.environment_page(self._app, self._environment(name), self._reader.names)
+        if kind == "deployments":
+            return ui.deployment_page(self._app, self._reader.deployment(_checked(name)))
+        raise _missing(path)
+
+    def _environment(self, name: str) -> dict[str, object]:
+        found = self._reader.environment(name)
+        return ui.environment_facts(
+            name, found.status, found.error, found.history, found.running, self._now()
+        )
+
+    def _parse(self, path: str) -> tuple[str, str]:
+        found = _PATH.fullmatch(path)
+        return (found[1], found[2]) if found else ("", "")
+
+
+def _checked(name: str) -> str:
+    try:
+        return check_deployment(name)
+    except ValueError as error:
+        raise RefusedError("dashboard", str(error), commands.report()) from error
+
+
+def _missing(path: str) -> RefusedError:
+    return RefusedError("dashboard", f"there is no page {path}", "go back to the environments")

@@ -1,0 +1,186 @@
+"""Render the pages of the dashboard from what the app has read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline import __version__
+from pipeline.core.errors import PipelineError
+from pipeline.core.image import Image, ImageStatus
+from pipeline.core.overview import Overview
+from pipeline.core.state.deployment import Deployment
+from pipeline.core.state.environment import Environment
+from pipeline.core.state.report import took
+from pipeline.core.state.status import Status
+from pipeline.core.timeline.record import DeploymentRecord
+from pipeline.core.times import format_duration
+from pipeline.ui import icons
+from pipeline.ui.deployment_text import format_failure, format_outcome, format_runner, succeeded
+from pipeline.ui.freezing.freezes import format_freezes
+from pipeline.ui.housekeeping.overview import overview_row
+from pipeline.ui.reports.html_report import headline, report_facts
+from pipeline.ui.reports.pages import render
+from pipeline.ui.status import pasted_rows, status_rows, status_title
+from pipeline.ui.status_tree import nodes
+from pipeline.ui.text import age
+
+COLORS = {icons.DONE: "good", icons.FAILED: "bad", icons.STARTING: "waiting"}
+
+
+def overview_page(app: str, found: Sequence[Overview], now: datetime) -> str:
+    """Return the page of all environments."""
+    return _page("overview.html.j2", "environments", app, rows=_overview_rows(found, now))
+
+
+def overview_part(found: Sequence[Overview], now: datetime) -> str:
+    """Return the part of that page that changes."""
+    return render("overview_live.html.j2", {"rows": _overview_rows(found, now)})
+
+
+def _overview_rows(found: Sequence[Overview], now: datetime) -> list[dict[str, str]]:
+    names = ("name", "serving", "version", "image_age", "newer", "in_flight", "health")
+    rows = [dict(zip(names, overview_row(each, now), strict=True)) for each in found]
+    for row, each in zip(rows, found, strict=True):
+        row |= {
+            "error": each.error,
+            "color": COLORS.get(row["health"][:1], "soft"),
+            "frozen": format_freezes(each.status.frozen, now) if each.status else "",
+        }
+    return rows
+
+
+def environment_page(app: str, facts: dict[str, Any], names: Sequence[str]) -> str:
+    """Return the page of one environment; `facts` are those of `environment_facts`."""
+    return _page("environment.html.j2", "environments", app, names=names, **facts)
+
+
+def environment_part(facts: dict[str, Any]) -> str:
+    """Return the part of that page that changes."""
+    return render("environment_live.html.j2", facts)
+
+
+def environment_facts(
+    name: str,
+    status: Status | None,
+    error: str,
+    history: Iterable[Deployment],
+    running: DeploymentRecord | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return what the page of an environment shows; without a status, why it is unknown."""
+    report = report_facts(running) if running else None
+    waiting = running.timeline.points[-1].waiting if running and running.timeline.points else ""
+    return {
+        "name": name,
+        "error": error,
+        "title": status_title(status) if status else name,
+        "facts": status_rows(status, now) if status else [],
+        "pasted": pasted_rows(status) if status else [],
+        "nodes": [(each, COLORS.get(each.icon, "soft")) for each in nodes(status, now)]
+        if status
+        else [],
+        "running": report,
+        "waiting": waiting,
+        "history": [_history_row(each, now) for each in history],
+    }
+
+
+def _history_row(deployment: Deployment, now: datetime) -> dict[str, str]:
+    seconds = took(deployment)
+    shown = headline(deployment)
+    return {
+        "id": deployment.id,
+        "color": shown["color"],
+        "icon": shown["icon"],
+        "outcome": format_outcome(deployment),
+        "kind": str(deployment.kind),
+        "releases": f"{deployment.blue or '-'} → {deployment.green or '-'}",
+        "version": deployment.version,
+        "when": f"{age(deployment.began, now)} ago",
+        "duration": "" if seconds is None else format_duration(seconds),
+        "by": format_runner(deployment.by),
+        "why": deployment.why,
+        "failure": "" if succeeded(deployment) else format_failure(deployment),
+    }
+
+
+def deployment_page(app: str, record: DeploymentRecord) -> str:
+    """Return the page of one deployment: its report."""
+    return _page("dashboard_report.html.j2", "environments", app, **report_facts(record))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageRow:
+    """One image with its depth in the lineage, its age and the releases that use it."""
+
+    image: Image
+    depth: int
+    age: str
+    color: str
+    uses: tuple[str, ...]
+    is_marked: bool
+
+
+def images_page(
+    app: str,
+    images: Sequence[Image],
+    environments: Sequence[Environment],
+    error: str,
+    now: datetime,
+) -> str:
+    """Return the page of the images with their lineage: each below the image it was baked on."""
+    rows = [
+        ImageRow(
+            image=image,
+            depth=depth,
+            age=age(image.created, now),
+            color="good" if image.status is ImageStatus.GOOD and not is_marked else "bad",
+            uses=tuple(_uses(image, environments)),
+            is_marked=is_marked,
+        )
+        for image, depth, is_marked in lineage(images)
+    ]
+    return _page("images.html.j2", "images", app, rows=rows, error=error)
+
+
+def lineage(images: Sequence[Image]) -> Iterator[tuple[Image, int, bool]]:
+    """Yield the images as a tree: each with its depth, and whether a base of it is quarantined."""
+    ids = {ami: image.name for image in images for ami in image.ids.values()}
+    parents = {image.name: ids.get(image.source_ami, "") for image in images}
+    seen = set[str]()
+
+    def below(name: str, depth: int, *, is_marked: bool) -> Iterator[tuple[Image, int, bool]]:
+        for image in images:
+            parent = parents[image.name]
+            is_here = parent == name if name else parent in {"", image.name}
+            if not is_here or image.name in seen:
+                continue
+            seen.add(image.name)
+            yield image, depth, is_marked
+            is_bad = is_marked or image.status is ImageStatus.QUARANTINED
+            yield from below(image.name, depth + 1, is_marked=is_bad)
+
+    yield from below("", 0, is_marked=False)
+    # A circle of records, which no bake makes, is shown nevertheless.
+    yield from ((image, 0, False) for image in images if image.name not in seen)
+
+
+def _uses(image: Image, environments: Iterable[Environment]) -> Iterator[str]:
+    ids = set(image.ids.values())
+    for each in environments:
+        for name, record in sorted(each.releases.items()):
+            if record.release.ami_id in ids:
+                serves = ", serving" if name == each.serving else ""
+                yield f"{each.environment} {name}{serves}"
+
+
+def error_page(app: str, error: PipelineError) -> str:
+    """Return the page of an error with its next step."""
+    return _page("error.html.j2", "", app, error=error)
+
+
+def _page(template: str, page: str, app: str, **facts: Any) -> str:
+    return render(template, {"version": __version__, "page": page, "app": app, **facts})
