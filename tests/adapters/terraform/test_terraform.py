@@ -14,7 +14,7 @@ from pipeline.adapters.terraform import terraform as module
 from pipeline.adapters.terraform.stream import RunOutput
 from pipeline.adapters.terraform.terraform import PLANNING, SHORT, Terraform
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
-from pipeline.core.events import Event, Message
+from pipeline.core.events import Event, Message, ToolEnded
 from pipeline.core.terraform.root_module import Diagnostic
 from tests.adapters.scripted import ScriptedTerraform
 
@@ -101,10 +101,16 @@ def test_each_command_has_these_arguments_and_runs_in_the_folder(
         ["validate", "-json"],
     ]
     assert [call["cwd"] for call in scripted.calls][1:] == [str(folder)] * 2
-    assert events == [
+    assert [each for each in events if isinstance(each, Message)] == [
         Message(text=f"terraform init in {folder}"),
         Message(text=f"terraform validate in {folder}"),
     ]
+    ended = [each for each in events if isinstance(each, ToolEnded)]
+    assert [(each.tool, each.command, each.code) for each in ended] == [
+        ("terraform", "init", 0),
+        ("terraform", "validate", 0),
+    ]
+    assert all(0 < each.seconds < 60 for each in ended)
 
 
 def test_terraform_gets_a_filtered_environment(

@@ -32,7 +32,7 @@ from pipeline.core.state.deployment import (
     Result,
     Runner,
 )
-from tests.adapters.tracing.collector import Collector, a_collector, attributes
+from tests.collector import Collector, a_collector, attributes
 
 RUN = "https://ci.example/runs/17"
 PROMOTING = Deployment(
