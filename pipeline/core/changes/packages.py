@@ -52,7 +52,7 @@ def package_changes(before: Iterable[Package], after: Iterable[Package]) -> Pack
         PackageUpdate(name=key[0], before=old[key], after=new[key], arch=key[1]) for key in common
     ]
     upgraded = [each for each in updates if is_older(each.before, each.after)]
-    downgraded = [each for each in updates if each not in upgraded]
+    downgraded = [each for each in updates if not is_older(each.before, each.after)]
     added = _packages(new, new.keys() - old.keys())
     removed = _packages(old, old.keys() - new.keys())
     return PackageChanges(
