@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.e2e.images import installed_images
 from tests.e2e.matrix import RunningDeployment, kill
 from tests.e2e.site import LONGEST, Site, wait_for_exit
+from tests.ui.reports.markup import Page, dangers
 
 if TYPE_CHECKING:
     from tests.e2e.testbed import CloudTestbed
@@ -70,6 +72,28 @@ def test_a_good_release_shows_its_totals_and_a_bad_one_is_rolled_back_by_the_pro
     assert "the probe's first failed request" in bad.err
     assert site.image_of(site.serving) == site.testbed.new
     assert [each["probe"] for each in history(site)[:2]] == [totals, good.document["probe"]]
+    require_report(site, good, versions={"1.0.0", "2.0.0"})
+    require_report(site, bad, versions={"2.0.0", "3.0.0"})
+
+
+def require_report(site: Site, done: Any, versions: set[str]) -> None:
+    """Check the timeline that a deployment recorded, and the file that it wrote at its end."""
+    document = site.run("report", done.document["id"]).document
+    timeline, totals = document["timeline"], done.document["probe"]
+    assert [each["name"] for each in timeline["phases"]] == [
+        each["name"] for each in done.document["phases"]
+    ]
+    answers = timeline["points"][-1]["answers"]
+    assert {each["version"] for each in answers if each["status"] == "200"} == versions
+    bad = sum(each["count"] for each in answers if each["status"] == "500")
+    assert 0 <= totals["failed"] - bad <= totals["failed"] / 2
+    seen = {state for each in timeline["points"] for group in each["members"].values()
+            for state in group}  # fmt: skip
+    assert seen >= {"desired", "healthy", "starting", "draining"}
+    (line,) = [each for each in done.err.splitlines() if each.startswith("report: ")]
+    page = Page(Path(line.removeprefix("report: ")).read_text())
+    assert dangers(page) == []
+    assert done.document["id"] in page.text
 
 
 def test_no_member_gets_traffic_if_one_of_them_fails_before(site: Site) -> None:

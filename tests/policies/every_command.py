@@ -14,8 +14,10 @@ HERE = ("-e", ENVIRONMENT)
 WITHIN = 120.0
 """Seconds until a deployment must have reached the phase in which it is killed."""
 READS = (
+    ("status",),  # what the first page of the dashboard reads; the page of an environment: the next
     ("status", *HERE),
     ("history", *HERE),
+    ("report", *HERE),
     ("images",),
     ("images", "--tree"),
     ("doctor", *HERE),

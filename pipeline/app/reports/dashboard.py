@@ -18,9 +18,11 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.records.deployments import Deployments
 from pipeline.adapters.store.records.timelines import Timelines
 from pipeline.app.application import Application
-from pipeline.app.bake import known_images
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.reports.images import tree
 from pipeline.app.reports.report import report
 from pipeline.app.status import StatusReader
+from pipeline.core.changes.lineage import LineageReport
 from pipeline.core.errors import PipelineError
 from pipeline.core.image import Image
 from pipeline.core.overview import Overview, failed_overview, overview_of
@@ -43,10 +45,12 @@ Value = TypeVar("Value")
 class EnvironmentView:
     """One environment: its status, or why that is unknown; its history, newest first.
 
-    `running` is the record of the deployment in flight, None without one.
+    `document` is what the store says, also without AWS. `running` is the record of the deployment
+    in flight, None without one.
     """
 
     name: str
+    document: Environment
     status: Status | None
     error: str
     history: tuple[Deployment, ...]
@@ -55,11 +59,20 @@ class EnvironmentView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImagesView:
-    """The images of the app, newest first, and the documents that say which release uses each."""
+    """What was built on what, and the documents that say which release uses each image.
 
-    images: tuple[Image, ...]
+    `report` is None if the images cannot be read, and `error` says why.
+    """
+
+    report: LineageReport | None
     environments: tuple[Environment, ...]
     error: str
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The images of the app, newest first."""
+        known = self.report.lineage.images if self.report else ()
+        return tuple(each for each in known if self.report and each.app == self.report.app)
 
 
 @dataclass(kw_only=True)
@@ -84,9 +97,11 @@ class DashboardReader:
         """Return one environment, whatever of it can be read."""
         self.app.settings.environment(name)
         status, error = self._status(name)
-        flight = status.environment.deployment if status else None
+        document = status.environment if status else self._document(name)
+        flight = document.deployment
         return EnvironmentView(
             name=name,
+            document=document,
             status=status,
             error=error,
             history=self._kept(f"history {name}", SLOW / 6, lambda: self._history(name)),
@@ -128,6 +143,10 @@ class DashboardReader:
     def _reader(self, name: str) -> StatusReader:
         return StatusReader(self.app, name)
 
+    def _document(self, name: str) -> Environment:
+        reader = EnvironmentReader(app=self.app, environment=name)
+        return self._kept(f"document {name}", FRESH, reader.document)
+
     def _history(self, name: str) -> tuple[Deployment, ...]:
         return Deployments(self._store).history(name, SHOWN)
 
@@ -141,12 +160,10 @@ class DashboardReader:
         documents = [self._status(name)[0] for name in self.names]
         environments = tuple(each.environment for each in documents if each)
         try:
-            images = known_images(self.app, self._clients)
+            return ImagesView(report=tree(self.app), environments=environments, error="")
         except PipelineError as error:
-            return ImagesView(
-                images=(), environments=environments, error=f"{error.where}: {error.what}"
-            )
-        return ImagesView(images=images, environments=environments, error="")
+            what = f"{error.where}: {error.what}"
+            return ImagesView(report=None, environments=environments, error=what)
 
     @cached_property
     def _clients(self) -> Clients:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline.adapters.web.server import Answer
 from pipeline.app import Application
@@ -59,7 +60,7 @@ class DashboardSite:
         if path == "/images":
             found = self._reader.images()
             return ui.images_page(
-                self._app, found.images, found.environments, found.error, self._now()
+                self._app, found.report, found.environments, found.error, self._now()
             )
         kind, name = self._parse(path)
         if kind == "environments" and name in self._reader.names:
@@ -68,10 +69,11 @@ class DashboardSite:
             return ui.deployment_page(self._app, self._reader.deployment(_checked(name)))
         raise _missing(path)
 
-    def _environment(self, name: str) -> dict[str, object]:
+    def _environment(self, name: str) -> dict[str, Any]:
         found = self._reader.environment(name)
+        known = found.status or found.document
         return ui.environment_facts(
-            name, found.status, found.error, found.history, found.running, self._now()
+            name, known, found.error, found.history, found.running, self._now()
         )
 
     def _parse(self, path: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 import difflib
 from datetime import UTC, date, datetime, time, tzinfo
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -43,6 +42,8 @@ def _check_zone(value: str) -> str:
     try:
         _zone(value)
     except (ValueError, OSError, LookupError):  # a folder of zones raises an OSError
+        from zoneinfo import available_timezones  # noqa: PLC0415 - as in `_zone`
+
         known = sorted(available_timezones())
         if not known:
             what = "this machine has no table of time zones: install tzdata, or write UTC"
@@ -54,7 +55,13 @@ def _check_zone(value: str) -> str:
 
 
 def _zone(name: str) -> tzinfo:
-    return UTC if name == "UTC" else ZoneInfo(name)  # UTC needs no table
+    """Return a time zone; UTC needs no table of the system."""
+    if name == "UTC":
+        return UTC
+    # Every command loads the configuration, and few have windows.
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    return ZoneInfo(name)
 
 
 _WallTime = Annotated[

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline import __version__
+from pipeline.core.changes.lineage import LineageReport
 from pipeline.core.errors import PipelineError
 from pipeline.core.image import Image, ImageStatus
 from pipeline.core.overview import Overview
@@ -18,7 +19,13 @@ from pipeline.core.state.status import Status
 from pipeline.core.timeline.record import DeploymentRecord
 from pipeline.core.times import format_duration
 from pipeline.ui import icons
-from pipeline.ui.deployment_text import format_failure, format_outcome, format_runner, succeeded
+from pipeline.ui.deployment_text import (
+    format_failure,
+    format_outcome,
+    format_request,
+    format_runner,
+    succeeded,
+)
 from pipeline.ui.freezing.freezes import format_freezes
 from pipeline.ui.housekeeping.overview import overview_row
 from pipeline.ui.reports.html_report import headline, report_facts
@@ -64,20 +71,21 @@ def environment_part(facts: dict[str, Any]) -> str:
 
 def environment_facts(
     name: str,
-    status: Status | None,
+    found: Status | Environment,
     error: str,
     history: Iterable[Deployment],
     running: DeploymentRecord | None,
     now: datetime,
 ) -> dict[str, Any]:
-    """Return what the page of an environment shows; without a status, why it is unknown."""
+    """Return what the page of an environment shows: its status, else what the store says."""
+    status = found if isinstance(found, Status) else None
     report = report_facts(running) if running else None
     waiting = running.timeline.points[-1].waiting if running and running.timeline.points else ""
     return {
         "name": name,
         "error": error,
         "title": status_title(status) if status else name,
-        "facts": status_rows(status, now) if status else [],
+        "facts": _stored(found) if isinstance(found, Environment) else status_rows(found, now),
         "pasted": pasted_rows(status) if status else [],
         "nodes": [(each, COLORS.get(each.icon, "soft")) for each in nodes(status, now)]
         if status
@@ -86,6 +94,18 @@ def environment_facts(
         "waiting": waiting,
         "history": [_history_row(each, now) for each in history],
     }
+
+
+def _stored(document: Environment) -> list[tuple[str, str]]:
+    """Return what the store says of an environment that AWS does not show."""
+    record = document.releases.get(document.serving)
+    rows = [
+        ("serving", f"{document.serving}, as recorded" if document.serving else ""),
+        ("version", record.version if record else ""),
+        ("image", record.release.ami_id if record else ""),
+        ("in flight", format_request(document.deployment) if document.deployment else ""),
+    ]
+    return [(name, text) for name, text in rows if text]
 
 
 def _history_row(deployment: Deployment, now: datetime) -> dict[str, str]:
@@ -114,61 +134,57 @@ def deployment_page(app: str, record: DeploymentRecord) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageRow:
-    """One image with its depth in the lineage, its age and the releases that use it."""
+    """One image with its depth in the tree, its age, its status and what uses it."""
 
     image: Image
     depth: int
     age: str
     color: str
+    status: str
     uses: tuple[str, ...]
-    is_marked: bool
 
 
 def images_page(
     app: str,
-    images: Sequence[Image],
+    report: LineageReport | None,
     environments: Sequence[Environment],
     error: str,
     now: datetime,
 ) -> str:
-    """Return the page of the images with their lineage: each below the image it was baked on."""
-    rows = [
-        ImageRow(
-            image=image,
-            depth=depth,
-            age=age(image.created, now),
-            color="good" if image.status is ImageStatus.GOOD and not is_marked else "bad",
-            uses=tuple(_uses(image, environments)),
-            is_marked=is_marked,
-        )
-        for image, depth, is_marked in lineage(images)
-    ]
+    """Return the page of the images with their lineage: each below the one it was built on."""
+    rows = list(_image_rows(report, environments, now)) if report else []
     return _page("images.html.j2", "images", app, rows=rows, error=error)
 
 
-def lineage(images: Sequence[Image]) -> Iterator[tuple[Image, int, bool]]:
-    """Yield the images as a tree: each with its depth, and whether a base of it is quarantined."""
-    ids = {ami: image.name for image in images for ami in image.ids.values()}
-    parents = {image.name: ids.get(image.source_ami, "") for image in images}
+def _image_rows(
+    report: LineageReport, environments: Sequence[Environment], now: datetime
+) -> Iterator[ImageRow]:
     seen = set[str]()
 
-    def below(name: str, depth: int, *, is_marked: bool) -> Iterator[tuple[Image, int, bool]]:
+    def below(images: Iterable[Image], depth: int) -> Iterator[tuple[Image, int]]:
         for image in images:
-            parent = parents[image.name]
-            is_here = parent == name if name else parent in {"", image.name}
-            if not is_here or image.name in seen:
-                continue
-            seen.add(image.name)
-            yield image, depth, is_marked
-            is_bad = is_marked or image.status is ImageStatus.QUARANTINED
-            yield from below(image.name, depth + 1, is_marked=is_bad)
+            if image.id in seen:
+                continue  # A cycle, which only tags by hand make.
+            seen.add(image.id)
+            yield image, depth
+            yield from below(report.lineage.built_directly_on(image), depth + 1)
 
-    yield from below("", 0, is_marked=False)
-    # A circle of records, which no bake makes, is shown nevertheless.
-    yield from ((image, 0, False) for image in images if image.name not in seen)
+    for image, depth in below(report.lineage.roots(report.app), 0):
+        base = report.lineage.quarantined_base(image)
+        is_good = image.status is ImageStatus.GOOD and base is None
+        usages = (f"{each.kind} {each.name}" for each in report.uses.get(image.id, ()))
+        yield ImageRow(
+            image=image,
+            depth=depth,
+            age=age(image.created, now),
+            color="good" if is_good else "bad",
+            status=f"{image.status}, on quarantined {base.id}" if base else str(image.status),
+            uses=(*_releases(image, environments), *usages),
+        )
 
 
-def _uses(image: Image, environments: Iterable[Environment]) -> Iterator[str]:
+def _releases(image: Image, environments: Iterable[Environment]) -> Iterator[str]:
+    """Yield the releases of an image that the environments keep."""
     ids = set(image.ids.values())
     for each in environments:
         for name, record in sorted(each.releases.items()):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.store.records.deployments import Deployments
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.reports import dashboard
 from pipeline.app.reports.dashboard import DashboardReader
 from pipeline.core.errors import RefusedError
@@ -36,7 +37,8 @@ class FakeStatusReader:
 def reader(monkeypatch: pytest.MonkeyPatch) -> DashboardReader:
     monkeypatch.setattr(FakeStatusReader, "reads", [], raising=False)
     monkeypatch.setattr(dashboard, "StatusReader", FakeStatusReader)
-    monkeypatch.setattr(dashboard, "known_images", refuse)
+    monkeypatch.setattr(dashboard, "tree", refuse)
+    monkeypatch.setattr(EnvironmentReader, "document", lambda _: in_flight().environment)
     monkeypatch.setattr(Deployments, "history", lambda *_: (a_deployment(),))
     names = {"production": None, "down": None}
     settings = SimpleNamespace(
@@ -60,6 +62,8 @@ def test_an_environment_that_cannot_be_read_shows_its_history_and_why(
         "sts:GetCallerIdentity: no AWS credentials found",
     )
     assert len(found.history) == 1
+    assert found.document.serving == "r000124"
+    assert found.running
     assert [each.error for each in reader.overview()] == ["", found.error]
     assert reader.images().error == "ec2:DescribeImages: access denied"
     assert [each.environment for each in reader.images().environments] == ["production"]

@@ -8,8 +8,9 @@ from typing import Any
 
 from pipeline.app.reports.dashboard import EnvironmentView, ImagesView
 from pipeline.cli.reports import site
+from pipeline.core.changes.lineage import Lineage, LineageReport
 from pipeline.core.errors import RefusedError
-from pipeline.core.image import Image, ImageStatus
+from pipeline.core.image import Image, ImageStatus, Usage
 from pipeline.core.overview import Overview, failed_overview, overview_of
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.status import Status
@@ -39,7 +40,7 @@ IMAGES = tuple(
         (125, "1.5.0", image(122), ImageStatus.GOOD, ""),
         (124, "1.4.0", image(122), ImageStatus.GOOD, ""),
         (123, "1.3.0", "ami-0aws", ImageStatus.QUARANTINED, "r000123 was rolled back from"),
-        (122, "base-7", "ami-0aws", ImageStatus.GOOD, ""),
+        (122, "base-7", "ami-0aws", ImageStatus.QUARANTINED, "CVE-2026-0001"),
     )
 )
 
@@ -82,10 +83,15 @@ class ExampleReader:
     def environment(self, name: str) -> EnvironmentView:
         if name == "lost":
             error = self.text or "sts:GetCallerIdentity: no AWS credentials found"
-            return EnvironmentView(name=name, status=None, error=error, history=(), running=None)
-        flight = self.status(name).environment.deployment
+            document = self.status("staging").environment
+            return EnvironmentView(
+                name=name, document=document, status=None, error=error, history=(), running=None
+            )
+        document = self.status(name).environment
+        flight = document.deployment
         return EnvironmentView(
             name=name,
+            document=document,
             status=self.status(name),
             error="",
             history=tuple(map(self.marked, HISTORY)),
@@ -108,7 +114,13 @@ class ExampleReader:
             for each in IMAGES
         )
         documents = tuple(self.status(name).environment for name in self.names[:2])
-        return ImagesView(images=images, environments=documents, error=self.text)
+        report = LineageReport(
+            app="web",
+            lineage=Lineage(images=images),
+            uses={image(124): (Usage(kind="group", name=self.text or "web-production-r000124"),)},
+            sources={},
+        )
+        return ImagesView(report=report, environments=documents, error=self.text)
 
 
 def example_site(text: str = "") -> site.DashboardSite:

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.cli.reports.site import FILES
-from pipeline.core.image import ImageStatus
-from pipeline.ui.reports.dashboard import lineage
 from tests.ui.reports.markup import ATTACKS, Page, dangers
-from tests.ui.reports.stand import HISTORY, IMAGES, example_site
+from tests.ui.reports.stand import HISTORY, example_site
 
 OWN = frozenset({"/dashboard.js"})
 PAGES = {
@@ -29,11 +27,15 @@ PAGES = {
     "/environments/staging": (
         "rollback ami-pipeline rollback -e staging: r000123 (version 1.3.0) is warm",
     ),
-    "/environments/lost": ("no AWS credentials found", "No deployments yet."),
+    "/environments/lost": (
+        "no AWS credentials found",
+        "serving r000124, as recorded version 1.4.0",
+        "No deployments yet.",
+    ),
     f"/deployments/{HISTORY[0].id}": ("Failed in attach", "Members by state"),
     "/images": (
-        "└ ami-00000000000000125 baked on the one above 1.5.0 good",
-        "production r000124, serving",
+        "└ ami-00000000000000125 built on the one above 1.5.0 good, on quarantined ami-0000",
+        "production r000124, serving; staging r000124, serving; group web-production-r000124",
         "quarantined r000123 was rolled back from",
     ),
 }
@@ -103,17 +105,3 @@ def test_the_files_of_a_page_are_served() -> None:
     for path, kind in FILES.items():
         answer = example_site().answer(path)
         assert (answer.status, answer.kind) == (200, kind)
-
-
-def test_an_image_is_below_the_one_it_was_baked_on_and_marked_with_it() -> None:
-    bad = tuple(
-        each.with_status(ImageStatus.QUARANTINED) if each.version == "base-7" else each
-        for each in IMAGES
-    )
-    found = [(image.version, depth, is_marked) for image, depth, is_marked in lineage(bad)]
-    assert found == [
-        ("1.3.0", 0, False),
-        ("base-7", 0, False),
-        ("1.5.0", 1, True),
-        ("1.4.0", 1, True),
-    ]
