@@ -111,6 +111,8 @@ def failure(record: DeploymentRecord) -> dict[str, Any] | None:
     if outcome is None or deployment_text.succeeded(deployment) or deployment.pause:
         return None
     text = dict(record.texts).get(outcome.evidence.rpartition("/")[2], "")
+    # What a member printed says more than the end of the file; earlier records have only that.
+    printed = outcome.last_lines or text.rstrip().splitlines()[-LAST_LINES:]
     return {
         "phase": outcome.phase,
         "reason": outcome.reason,
@@ -118,7 +120,7 @@ def failure(record: DeploymentRecord) -> dict[str, Any] | None:
         "remaining": _consequence(deployment),
         "remedy": deployment_text.format_remedy(deployment),
         "next": split_command(deployment_text.next_step(deployment)),
-        "evidence": "\n".join(text.rstrip().splitlines()[-LAST_LINES:]),
+        "evidence": "\n".join(printed),
         "evidence_at": outcome.evidence,
         "hook_errors": outcome.hook_errors,
     }

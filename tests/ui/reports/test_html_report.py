@@ -45,6 +45,16 @@ def test_the_first_screen_says_what_failed_and_why_and_what_users_noticed() -> N
         assert text in first
 
 
+def test_the_first_screen_shows_what_an_unhealthy_member_printed_last() -> None:
+    record = failed_record()
+    outcome = record.deployment.outcome
+    assert outcome
+    printed = replace(outcome, last_lines=("journal of i-1", "app: no database"))
+    page = report_html(replace(record, deployment=replace(record.deployment, outcome=printed)))
+    assert "journal of i-1\napp: no database" in page
+    assert "journal of i-1" not in report_html(record)
+
+
 def test_a_report_shows_phases_members_requests_activities_and_messages() -> None:
     page = Page(report_html(failed_record()))
     shown = {name: given.get("aria-label", "") for name, given in page.elements if name == "svg"}
@@ -114,6 +124,7 @@ def hostile_record(text: str) -> DeploymentRecord:
             rollback_error=text,
             remedy=text,
             evidence=f"x/{text}.txt",
+            last_lines=(text, text),
             hook_errors=(text,),
         ),
     )
