@@ -17,12 +17,15 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST + 20)]
 
 
 def manage_members(site: Site) -> None:
-    """Give the instance profile of the releases a role that SSM Agent can report with."""
-    iam = site.testbed.cloud.aws("iam")
-    iam.create_role(RoleName="web", AssumeRolePolicyDocument="{}")
-    iam.attach_role_policy(RoleName="web", PolicyArn=MANAGED_NODES)
-    profile = site.testbed.made["instance_profile"]
-    iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName="web")
+    """Let the role of the releases' instances report to Systems Manager; make one if none is."""
+    iam, name = site.testbed.cloud.aws("iam"), site.testbed.made["instance_profile"]
+    profile = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+    roles = [each["RoleName"] for each in profile["Roles"]]
+    if not roles:
+        roles = ["web"]
+        iam.create_role(RoleName=roles[0], AssumeRolePolicyDocument="{}")
+        iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=roles[0])
+    iam.attach_role_policy(RoleName=roles[0], PolicyArn=MANAGED_NODES)
 
 
 def in_shell(site: Site, member: str, script: str) -> str:
