@@ -65,6 +65,7 @@ class StatusReader:
             problem=problem,
             pairs=reader.pairs,
             frozen=frozen,
+            latest=next((each for each in history if each.outcome), None),
         )
 
     def _observe(self, document: Environment, balancers: tuple[Balancer, ...]) -> Observation:

@@ -208,7 +208,7 @@ def run(arguments: list[str]) -> int:
             obj=tuple(arguments),
         )
     except click.ClickException as error:
-        return _usage(error, as_json=as_json)
+        return _usage(error, arguments, as_json=as_json)
     except PipelineError as error:
         return _expected(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
@@ -231,11 +231,20 @@ def _wants_json(arguments: list[str]) -> bool:
     return "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
 
 
-def _usage(error: click.ClickException, *, as_json: bool) -> int:
+def _usage(error: click.ClickException, arguments: list[str], *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
-    path = context.command_path if context else "ami-pipeline"
-    usage = ConfigurationError(path, error.format_message(), f"{path} --help")
-    return _expected(usage, as_json=as_json)
+    # click names no command where the value of an option is missing.
+    typed = next((each for each in arguments if each in _COMMANDS), "")
+    path = context.command_path if context else f"ami-pipeline {typed}".rstrip()
+    what = error.format_message()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and context:
+        what = f"Missing command: {', '.join(_below(context))}."
+    return _expected(ConfigurationError(path, what, f"{path} --help"), as_json=as_json)
+
+
+def _below(context: click.Context) -> list[str]:
+    group = context.command
+    return group.list_commands(context) if isinstance(group, click.Group) else []
 
 
 def _expected(error: PipelineError, *, as_json: bool) -> int:

@@ -192,7 +192,9 @@ class Settings(Table):
     def _unknown(self, environment: str) -> ConfigurationError:
         name = shown(environment).strip("'\"")
         near = difflib.get_close_matches(environment[:64], list(self.environments), n=1)
-        remedy = f"write {near[0]}" if near else f"add [environments.{name}] to {self._file}"
+        known = ", ".join(self.environments)
+        add = f"choose one of: {known}; or add [environments.{name}] to the file"
+        remedy = f"write {near[0]}" if near else add
         return ConfigurationError(
             where=f"environment {name}", what=f"is not in {self._file}", remedy=remedy
         )

@@ -46,11 +46,13 @@ def _replaced(deployment: Deployment) -> str:
 def format_serving(deployment: Deployment) -> str:
     """Return which release serves the environment after the deployment."""
     name, place = serves(deployment), one_line(deployment.environment)
-    result = deployment.outcome.result if deployment.outcome else None
+    if deployment.outcome is None:
+        return f"{deployment.kind} of {place} has not ended; see: {commands.status(place)}"
+    result = deployment.outcome.result
     if name is None:
         return f"the serving release of {place} is unknown; see: {commands.status(place)}"
     if not name:
-        lost = deployment.outcome is not None and deployment.outcome.rollback_error
+        lost = deployment.outcome.rollback_error
         destroyed = deployment.kind is Kind.DESTROY
         unchanged = name == deployment.blue and not lost and not destroyed
         none = f"no managed release serves {place}"

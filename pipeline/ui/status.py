@@ -66,6 +66,7 @@ def status_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         ("freeze", format_freezes(status.frozen, now)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
+        ("latest", _latest(status, now)),
         *_reasons(status.environment.deployment),
         ("paused", _paused(status.environment.deployment, now)),
         ("reason", _reason(status.environment.deployment)),
@@ -114,6 +115,15 @@ def _serving(status: Status) -> str:
     exists = status.environment.group(serving) in status.observation.groups
     left = "stopped" if status.is_worker else "detached"
     return f"{icon} {successor}, {text}; {serving} is {left if exists else 'deleted'}"
+
+
+def _latest(status: Status, now: datetime) -> str:
+    """Return how the newest deployment failed, unless a later one is in flight."""
+    last = status.latest
+    if last is None or status.environment.deployment or deployment_text.succeeded(last):
+        return ""
+    what = f"{deployment_text.format_request(last)}: {deployment_text.format_outcome(last)}"
+    return f"{what} {age(last.ended, now)} ago; see: {commands.report(last.id)}"
 
 
 def _about(status: Status, now: datetime) -> str:

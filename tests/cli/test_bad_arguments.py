@@ -111,6 +111,8 @@ MISUSES = [
     (["rebuild", "-e", "staging", "--only-if", "commits"], "'commits' is not 'packages'"),
     (["images", "--tree", "ami-12345678"], "exclude"),
     (["images", "ami-x"], "IMAGE"),
+    (["rebuild", "-e", "staging", "--only-if"], "rebuild: Option '--only-if' requires"),
+    (["notify"], "notify: Missing command: check, test."),
     (["diff", "r000001"], "Missing argument 'AFTER'"),
     (["diff", "r000001", "\x1b[31m"], "'AFTER'"),
     (["diff", "-e", "x/y", "r000001", "r000002"], "'-e'"),

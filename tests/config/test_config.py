@@ -275,6 +275,11 @@ def test_an_unknown_environment_is_reported_with_the_nearest_name(file: Path) ->
         f"environment prodction:\n  is not in {Path.cwd()}/pipeline.toml\nnext: write production"
     )
     with pytest.raises(ConfigurationError) as caught:
+        load(file).bake_for("qa")
+    known = ", ".join(load(file).environments)
+    remedy = f"choose one of: {known}; or add [environments.qa] to the file"
+    assert caught.value.remedy == remedy
+    with pytest.raises(ConfigurationError) as caught:
         load(file).bake_for("\x1b[31mx")
     assert caught.value.where.isprintable()
 

@@ -180,6 +180,10 @@ def test_a_kept_failed_group_is_reported() -> None:
         (a_deployment(kind=Kind.ROLLBACK), "r000124 serves production again"),
         (a_deployment(blue=""), "r000124 serves production"),
         (
+            a_deployment(outcome=None),
+            "promote of production has not ended; see: ami-pipeline status -e production",
+        ),
+        (
             replace(ended(Result.ROLLED_BACK), blue=""),
             "no managed release serves production; its load balancers are unchanged",
         ),

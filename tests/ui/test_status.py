@@ -8,7 +8,7 @@ import pytest
 from pipeline.core.changes.inputs import InputChange
 from pipeline.core.health.observation import Balancer, ObservedGroup, Target
 from pipeline.core.health.pairs import Pair
-from pipeline.core.state.deployment import Kind
+from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result, Runner
 from pipeline.core.state.environment import NEXT
 from pipeline.core.state.next_step import next_step
 from pipeline.core.state.rollback import ImageStates, rollback_option
@@ -17,6 +17,7 @@ from pipeline.ui.icons import drawable
 from pipeline.ui.results import as_json
 from pipeline.ui.status import status_text
 from pipeline.ui.status_document import status_document
+from pipeline.ui.text import age
 from tests.ui.status_examples import (
     ADA,
     BOTH,
@@ -293,6 +294,28 @@ def test_no_line_is_wider_than_the_terminal(example: str, width: int) -> None:
     lines = status_text(EXAMPLES[example](), NOW, width).splitlines()
     columns = [line for line in lines if "ami-0" in line and line[0] in "├└"]
     assert max(len(line) for line in lines if line not in columns) <= width
+
+
+def test_a_failed_deployment_is_shown_until_a_later_one_begins() -> None:
+    failed = Deployment(
+        id="20260103T093000Z-4f2a",
+        kind=Kind.PROMOTE,
+        environment="production",
+        green="r000125",
+        blue="r000124",
+        began="2026-01-03T09:30:00Z",
+        ended="2026-01-03T09:40:00Z",
+        by=Runner(user="ada", host="ci-7", pid=1),
+        outcome=Outcome(result=Result.ROLLED_BACK, reason="unhealthy"),
+    )
+    row = (
+        "\nlatest     promote r000125, replacing r000124: rolled back "
+        f"{age(failed.ended, NOW)} ago; see: ami-pipeline report 20260103T093000Z-4f2a\n"
+    )
+    assert row in status_text(replace(serving(), latest=failed), NOW, width=300)
+    promoted = replace(failed, outcome=Outcome(result=Result.PROMOTED))
+    assert "latest" not in status_text(replace(serving(), latest=promoted), NOW)
+    assert "latest" not in status_text(replace(in_flight(), latest=failed), NOW)
 
 
 def test_icons_become_letters_in_other_encodings() -> None:

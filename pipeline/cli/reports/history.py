@@ -28,5 +28,5 @@ def history(context: Context, environment: str, limit: int) -> None:
     from pipeline.ui.results import as_json
 
     found = read(reading_application(context), environment, limit)
-    text = history_text(found, datetime.now(UTC), environment)
+    text = history_text(found, datetime.now(UTC), environment, context.width)
     context.tell(as_json(history_document(found)) if context.json else text)

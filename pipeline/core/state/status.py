@@ -16,6 +16,7 @@ from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.pairs import ALL, Pair
 from pipeline.core.health.serving import Condition, Trouble, condition_of
 from pipeline.core.image import NO_ITEMS
+from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import other_owner
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, RollbackOption, seconds_left
@@ -32,7 +33,7 @@ class Status:
     for example by a tag. `changed` are the inputs in which the configuration differs from the
     serving release; `problem` says why they are unknown.
     `balancers` has the target groups of `pairs` that the serving release uses. `frozen` are the
-    freezes that last now.
+    freezes that last now, `latest` the newest deployment that ended.
     """
 
     environment: Environment
@@ -48,6 +49,7 @@ class Status:
     problem: str = ""
     pairs: tuple[Pair, ...] = ()
     frozen: FreezeState = NOT_FROZEN
+    latest: Deployment | None = None
 
     @property
     def is_worker(self) -> bool:
