@@ -49,7 +49,7 @@ def require_reason(why: str, option: str = "--why", *, override_freeze: bool) ->
     """Raise UsageError if a freeze is to be overridden without a reason."""
     import click
 
-    if override_freeze and not why:
+    if override_freeze and not why.strip():
         raise click.UsageError(f"--override-freeze needs a reason: add {option} TEXT.")
 
 

@@ -20,6 +20,7 @@ from pipeline.app.resume import resume
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.errors import RefusedError
+from pipeline.core.freezing.freeze import Freeze, FreezeState
 from pipeline.core.pausing.pause import Actor, Approval, Decision, OnTimeout, PausePolicy
 from pipeline.core.state.deployment import Delays, Deployment, Policy, Result
 from tests.app.session_fakes import COMMANDS, FakeEnvironment
@@ -202,6 +203,27 @@ def test_or_resumes_it_if_that_is_configured_unless_the_command_is_a_rollback(
     assert done
     is_done(environment.fake, done)
     environment = paused(monkeypatch, pauses=resumes, at=LATER)
+    undone = own_work(environment, undo=True)
+    assert undone
+    is_put_back(environment.fake, undone)
+
+
+def test_in_a_freeze_it_stays_paused_instead_of_resuming_and_can_be_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resumes = PausePolicy(on_timeout=OnTimeout.RESUME)
+    environment = paused(monkeypatch, pauses=resumes, at=LATER)
+    until = "2999-01-01T00:00:00+00:00"
+    freeze = Freeze(why="sale", since=LATER, until=until, window="always")
+    state = FreezeState(active=(freeze,), free=until)
+    monkeypatch.setattr("pipeline.app.environment.paused.read_freezes", lambda _: state)
+    with pytest.raises(RefusedError) as raised:
+        recover(environment.app, "staging")
+    assert "stays paused, though its time is over: staging is frozen until " in raised.value.what
+    assert raised.value.remedy == (
+        "to go back: ami-pipeline abort -e staging; "
+        "after the freeze: ami-pipeline recover -e staging"
+    )
     undone = own_work(environment, undo=True)
     assert undone
     is_put_back(environment.fake, undone)

@@ -74,6 +74,7 @@ class Courier:
         self._waiting: set[tuple[str, str]] = set()
         self._ends: dict[tuple[str, str], str] = {}
         self._problems: list[str] = []
+        self._told = self._taken = 0  # each is counted in one thread only
         self.sent: list[tuple[str, str]] = []
         self._thread = threading.Thread(target=self._run, daemon=True, name="notifications")
 
@@ -83,6 +84,7 @@ class Courier:
 
     def tell(self, make: Callable[[], Notification | None]) -> None:
         """Journal and send what `make` returns, in the background; it is called there."""
+        self._told += 1
         self._inbox.put(make)
 
     def close(self, patience: float | None = None) -> tuple[str, ...]:
@@ -94,7 +96,9 @@ class Courier:
         self._inbox.put(_Close(until=until - RECORDING))
         self._thread.join(max(until - time.monotonic(), 0.0))
         late = (f"{name}: no answer in time" for _, name in self._waiting.copy())
-        return tuple(sorted({*self._problems.copy(), *late}))
+        left = self._told - self._taken
+        untaken = [f"{left} of {self._told}: the store does not answer"] if left else []
+        return tuple(sorted({*self._problems.copy(), *late, *untaken}))
 
     def _run(self) -> None:
         self._attempt("reading the outbox", self._retry)
@@ -112,6 +116,7 @@ class Courier:
                     self._end(event)
                 case make:
                     self._take(make)
+                    self._taken += 1
         self._record()
         for queue in self._queues.values():
             queue.put(None)

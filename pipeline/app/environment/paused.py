@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from pipeline.adapters.identity import runner
+from pipeline.app.environment.freezes import read_freezes
 from pipeline.app.environment.interrupted import Interrupted, finish, run_rest
 from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.app.environment.reader import EnvironmentReader
@@ -36,6 +37,23 @@ def require_not_paused(
     if action in {Interrupted.REFUSE, Interrupted.REFUSE_TO_PLAN}:
         what = f"the time of its pause before {pause.before} was over at {pause.until}"
         raise RefusedError(_name(paused), what, commands.recover(name))
+
+
+def require_thawed(reader: EnvironmentReader, paused: Deployment) -> None:
+    """Raise RefusedError if a pause would end in a freeze and move traffic to a release.
+
+    No person chose that moment, and the paused state is safe.
+    """
+    if paused.pauses[-1].on_timeout is not OnTimeout.RESUME:
+        return
+    state, name = read_freezes(reader), reader.environment
+    if state.active:
+        frozen = state.describe(reader.now().astimezone())
+        raise RefusedError(
+            _name(paused),
+            f"stays paused, though its time is over: {name} is frozen {frozen}",
+            f"to go back: {commands.abort(name)}; after the freeze: {commands.recover(name)}",
+        )
 
 
 def is_over(reader: EnvironmentReader, pause: Pause) -> bool:

@@ -21,7 +21,12 @@ from pipeline.app.environment.interrupted import (
 from pipeline.app.environment.lease import EnvironmentLease
 from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.app.environment.notifying import start_notifying
-from pipeline.app.environment.paused import end_overdue, paused_error, require_not_paused
+from pipeline.app.environment.paused import (
+    end_overdue,
+    paused_error,
+    require_not_paused,
+    require_thawed,
+)
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.unrecorded import find_lost
 from pipeline.app.tracing import start_tracing
@@ -146,6 +151,8 @@ class EnvironmentSession:
             return None
         if found and found.pause:
             require_not_paused(self.reader, leased.document(), action)
+            if self.options.freeze is None and action is not Interrupted.UNDO:
+                require_thawed(self.reader, found)
             ended = end_overdue(leased, back=action is Interrupted.UNDO)
             done: Deployment | None = require_finished(ended)
         else:

@@ -116,6 +116,8 @@ def check_zone_name(value: str) -> str:
 def check_why(value: str) -> str:
     """Check a reason that must be given: one line."""
     require_harmless(value, 1000, "a reason is one line of at most 1000 characters")
+    if not value.strip():
+        raise ValueError("a reason is a text, not spaces alone")
     return value
 
 

@@ -140,6 +140,15 @@ def test_a_server_that_hangs_holds_up_neither_the_end_nor_another_target(
     assert later.got == [BEGAN.key, ENDED.key]
 
 
+def test_a_store_that_hangs_loses_no_notification_in_silence(
+    directory: DirectoryStore, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outboxes, "read", lambda _: hanging(BEGAN))
+    made = courier(directory, target("team", Channel()))
+    made.tell(partial(same, BEGAN))
+    assert made.close(0.6) == ("1 of 1: the store does not answer",)
+
+
 def test_of_two_machines_one_tries_again(directory: DirectoryStore) -> None:
     # moto's conditional writes are not atomic between threads; S3's are.
     run(courier(directory, target("slack", Channel("answered 500"))), ENDED)

@@ -93,6 +93,10 @@ def test_a_window_of_the_file_freezes_its_environments_only(
         ([*FREEZE, "--until", "2020-01-01"], "is over: the store's clock shows"),
         (["freeze", "-e", "prod", "--until", "4h", "--why", "x"], "environment prod:"),
         (["promote", "-e", "staging", "--override-freeze"], "needs a reason: add --why TEXT."),
+        (
+            ["promote", "-e", "staging", "--override-freeze", "--why", "  "],
+            "needs a reason: add --why TEXT.",
+        ),
         (["rebuild", "-e", "staging", "--override-freeze"], "needs a reason: add --why TEXT."),
         (["resume", "-e", "staging", "--override-freeze"], "needs a reason: add --reason TEXT."),
     ],
