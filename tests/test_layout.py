@@ -81,6 +81,14 @@ def test_no_folder_holds_more_modules_than_a_reader_can_survey() -> None:
     assert {name: count for name, count in found.items() if count > limits[name]} == {}
 
 
+def test_no_module_has_more_than_400_lines() -> None:
+    modules = (
+        path for package in ("pipeline", "local_cloud") for path in (ROOT / package).rglob("*.py")
+    )
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
 @pytest.mark.parametrize("beginning", [each for group in SHARED for each in group])
 def test_tests_that_share_fixtures_exist_and_are_run_by_one_worker(beginning: str) -> None:
     path = ROOT / beginning

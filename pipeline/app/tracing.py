@@ -16,7 +16,7 @@ def start_tracing(app: Application) -> None:
     """Trace deployments from now on; a problem is a message."""
     if not any(name.startswith("OTEL_EXPORTER_OTLP_") for name in app.environ):
         return
-    from pipeline.adapters.tracing.configuration import endpoint_of, problem_of
+    from pipeline.adapters.tracing.configuration import endpoint_of, problem_of, shown
 
     endpoint = endpoint_of(app.environ)
     if not endpoint:
@@ -25,13 +25,14 @@ def start_tracing(app: Application) -> None:
         app.report(Message(text=f"traces are not exported: {problem}"))
         return
     try:
-        _start(app, endpoint)
+        _start(app, shown(endpoint))
     except Exception as error:  # noqa: BLE001 - a wrong variable of OpenTelemetry
         text = f"traces are not exported: {type(error).__name__}: {error}"
         app.report(Message(text=f"{text}; check the variables OTEL_*"))
 
 
 def _start(app: Application, endpoint: str) -> None:
+    """Start; `endpoint` is how messages show it."""
     from pipeline.adapters.tracing.exporter import Tracing
 
     tracing = Tracing(app.environ)

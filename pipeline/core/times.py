@@ -27,7 +27,7 @@ def format_time(time: str, now: datetime) -> str:
     """
     try:
         local = datetime.fromisoformat(time).astimezone(now.tzinfo)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError for the first and the last day of all
         return time
     if local.date() == now.date():
         return local.timetz().isoformat(timespec="seconds")

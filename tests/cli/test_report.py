@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +120,16 @@ def test_a_command_ends_with_the_path_of_the_report_of_its_deployment(
     assert ended(store) == [f"report: {path}"]
     assert path.read_text().startswith("<!doctype html>")
     assert len(list(path.parent.iterdir())) == 2
+
+
+def test_an_old_report_that_cannot_be_deleted_does_not_hide_the_new_one(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.app.reports.report.KEPT", 1)
+    (store.folder / "reports/a-folder.html").mkdir(parents=True)
+    (store.folder / "reports/gone.html").symlink_to("nowhere")
+    os.utime(store.folder / "reports/a-folder.html", (0, 0))
+    assert ended(store) == [f"report: {store.folder}/reports/staging-{FAILED.id}.html"]
 
 
 def test_a_report_that_cannot_be_written_is_a_message(

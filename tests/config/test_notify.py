@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.config import Settings, load, schema
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.masking import Masker
 from pipeline.core.notifications.notification import CONFIGURABLE, OF_DEPLOYMENTS, Occasion
 from tests.config.examples import MINIMAL
 
@@ -83,3 +84,24 @@ def test_a_wrong_target_is_an_error(table: str, what: str, tmp_path: Path) -> No
     with pytest.raises(ConfigurationError) as caught:
         read(tmp_path, table)
     assert what in str(caught.value).replace("\n  ", "\n").strip()
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("https://h/hooks/a1b2c3d4e5f6", "404: no hook a1b2c3d4e5f6"),
+        ("https://h/hooks/a1b2c3d4e5f6", "301 to http://other/hooks/a1b2c3d4e5f6"),
+        ("https://h/x?key=a1b2c3d4e5f6&v=1", "404: Cannot POST /x?key=a1b2c3d4e5f6&v=1"),
+        ("https://h/x?key=a1b2c3d4e5f6", "no such key: a1b2c3d4e5f6"),
+        ("https://me:a1b2c3d4e5f6@h/x", "nonnumeric port: 'a1b2c3d4e5f6@h'"),
+        ("https://h/x/a1b2c3d4e5f6\ny", r"control characters. '/x/a1b2c3d4e5f6\ny'"),
+        ("https://[h/a1b2c3d4e5f6", "Invalid IPv6 URL: /a1b2c3d4e5f6"),
+    ],
+)
+def test_each_part_of_a_url_that_is_a_secret_is_masked(
+    url: str, error: str, tmp_path: Path
+) -> None:
+    target = read(tmp_path, SLACK).notify[0]
+    masked = Masker(target.secrets({"SLACK_URL": url})).text(error)
+    assert "a1b2c3d4e5f6" not in masked
+    assert "***" in masked

@@ -73,7 +73,7 @@ def test_a_good_release_shows_its_totals_and_a_bad_one_is_rolled_back_by_the_pro
     assert site.image_of(site.serving) == site.testbed.new
     assert [each["probe"] for each in history(site)[:2]] == [totals, good.document["probe"]]
     require_report(site, good, versions={"1.0.0", "2.0.0"})
-    require_report(site, bad, versions={"2.0.0", "3.0.0"})
+    require_report(site, bad, versions={"2.0.0"})  # a 500 of 3.0.0 does not name its version
 
 
 def require_report(site: Site, done: Any, versions: set[str]) -> None:

@@ -33,7 +33,8 @@ from tests import provider, running_cloud
 from tests.running_cloud import Cloud, eventually
 from tests.standin.install import installed
 
-pytestmark = pytest.mark.timeout(300)  # seconds: a loaded machine starts Terraform slowly
+# Seconds: a loaded machine starts Terraform slowly.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 MADE = Path(__file__).parents[1] / "captures/terraform-1.11.4/made.json"
 """A launch template and a group of real Terraform, as AWS describes them."""
@@ -205,7 +206,7 @@ class Fleet:
         return [text for text in texts if text.startswith("terraform: ")]
 
 
-@pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=["stand-in", "real"])
 def testbed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TerraformTestbed]:
@@ -298,7 +299,6 @@ def test_a_release_is_launched_and_retired_by_plans_with_nothing_else(
     assert not list(fleet.resources.root.folder.glob("*.tfplan"))
 
 
-@pytest.mark.long
 def test_the_created_resources_are_the_captured_ones(fleet: Fleet) -> None:
     """So the stand-in's launch template and group equal those of the shipped module."""
     fleet.launch(1)
@@ -326,7 +326,6 @@ def test_a_second_release_does_not_change_the_first_and_steps_can_be_repeated(fl
     assert fleet.groups() == fleet.templates() == {"r000002"}
 
 
-@pytest.mark.long
 def test_resources_deleted_before_the_state_was_saved_are_removed_from_the_state(
     fleet: Fleet,
 ) -> None:
@@ -341,7 +340,6 @@ def test_resources_deleted_before_the_state_was_saved_are_removed_from_the_state
     assert fleet.known() == {TEMPLATE.format("r000002"), GROUP.format("r000002")}
 
 
-@pytest.mark.long
 def test_a_plan_that_exceeds_the_phase_is_refused_as_a_whole(fleet: Fleet) -> None:
     fleet.launch(1)
     root = fleet.resources.root
@@ -400,7 +398,6 @@ def test_an_orphan_is_adopted_without_a_change_and_then_retired(fleet: Fleet) ->
     assert fleet.groups() == fleet.templates() == {"r000001"}
 
 
-@pytest.mark.long
 def test_an_unmanaged_group_with_a_managed_name_is_refused(fleet: Fleet) -> None:
     fleet.launch(1)
     fleet.forget("r000001")
@@ -418,7 +415,6 @@ def test_an_unmanaged_group_with_a_managed_name_is_refused(fleet: Fleet) -> None
     assert fleet.known() == set()
 
 
-@pytest.mark.long
 def test_a_signal_while_a_launch_template_is_created_leaves_only_what_adoption_fixes(
     fleet: Fleet,
 ) -> None:

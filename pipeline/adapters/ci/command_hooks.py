@@ -17,13 +17,15 @@ from pipeline.adapters.process.process import Command, Finished, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import Ending
 from pipeline.core.hooks.hook import NOT_STARTED, Hook, HookResult
-from pipeline.core.hooks.output import kept_output, with_last_lines
+from pipeline.core.hooks.output import LONGEST_OUTPUT, kept_output, with_last_lines
 from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.masking import MaskedOutput, Masker
 from pipeline.core.times import format_duration
 
 GRACE = 10.0
 """Seconds a hook has to end after it was asked to."""
+KEPT = 4 * LONGEST_OUTPUT
+"""Bytes of its output that are kept in memory: a program may print without end."""
 
 
 @dataclass(kw_only=True)
@@ -58,23 +60,26 @@ class CommandHooks:
         output = bytearray()
         with appending(self.log) as write:
             write(f"$ {join(argv)}\n".encode())
-            masked = MaskedOutput(self.masker, write)
 
             def keep(chunk: bytes) -> None:
+                write(chunk)
                 output.extend(chunk)
-                masked.feed(chunk)
+                if len(output) > 2 * KEPT:  # seldom, because it moves the rest
+                    del output[:-KEPT]
 
+            masked = MaskedOutput(self.masker, keep)
             env = {**self.environ, **facts}
             command = Command(argv=argv, cwd=self.folder, env=env, stdin=stdin)
             try:
                 finished = stream(
-                    command, keep, interrupts=self.interrupts, timeout=timeout, grace=GRACE
+                    command, masked.feed, interrupts=self.interrupts, timeout=timeout, grace=GRACE
                 )
             except OSError as error:
                 what = f"cannot be started: {error.strerror}"
                 return HookResult(code=NOT_STARTED, failure=what)
             masked.close()
-        text = self.masker.text(output.decode("utf-8", "replace"))
+        # Cut after the secrets were masked: a part of one would not be found.
+        text = output.decode("utf-8", "replace")
         return _result(timeout, finished, text)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from urllib.parse import urlsplit, urlunsplit
 
 from pipeline.core import commands
 
@@ -24,6 +25,18 @@ def endpoint_of(environ: Mapping[str, str]) -> str:
     if is_off or environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
         return ""
     return _first(environ, ENDPOINTS)[1]
+
+
+def shown(endpoint: str) -> str:
+    """Return an endpoint as a message may show it: its user and its query may be secrets."""
+    try:
+        parts = urlsplit(endpoint)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # an impossible host or port
+        return "the endpoint"
+    name = parts.hostname or ""
+    host = f"[{name}]" if ":" in name else name
+    return urlunsplit((parts.scheme, f"{host}{port}", parts.path, "", ""))
 
 
 def problem_of(environ: Mapping[str, str]) -> str:

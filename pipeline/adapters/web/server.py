@@ -14,9 +14,11 @@ import contextlib
 import hashlib
 import os
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -25,6 +27,8 @@ from pipeline.core.errors import RefusedError
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
+
+Value = TypeVar("Value")
 
 ADDRESS = "127.0.0.1"
 HEADERS = {
@@ -61,7 +65,7 @@ class Site(Protocol):
         """Return the answer for a path, such as `/images`; never raises."""
 
     def live(self, path: str) -> str | None:
-        """Return the part of a page that changes, None if the page has none."""
+        """Return the part of a page that changes, None if the page has none; never raises."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,13 +155,16 @@ class _Pages:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer a page."""
-        found = await asyncio.to_thread(self._site.answer, f"/{request.match_info['path']}")
-        return web.Response(text=found.text, content_type=found.kind, status=found.status)
+        found = await _in_thread(self._site.answer, f"/{request.match_info['path']}")
+        body = found.text.encode("utf-8", "replace")
+        return web.Response(
+            body=body, content_type=found.kind, charset="utf-8", status=found.status
+        )
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Send the part of a page that changes, whenever it has changed (server-sent events)."""
         path = request.match_info["path"] or "/"
-        first = await asyncio.to_thread(self._site.live, path)
+        first = await _in_thread(self._site.live, path)
         if first is None:
             return web.Response(status=404, text="this page has no live part\n")
         if self._streams >= STREAMS:
@@ -185,7 +192,32 @@ class _Pages:
                 quiet = 0.0
             await asyncio.sleep(self._interval)
             quiet += self._interval
-            text = await asyncio.to_thread(self._site.live, path)
+            text = await _in_thread(self._site.live, path)
+
+
+async def _in_thread(read: Callable[[str], Value], path: str) -> Value:
+    """Return what a method of the site returns.
+
+    The thread is a daemon: asyncio waits for its own threads at the end, so Ctrl-C would wait for
+    an answer of AWS that does not come.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Value] = loop.create_future()
+
+    def settle(act: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # The server has ended.
+            loop.call_soon_threadsafe(lambda: None if future.done() else act())
+
+    def work() -> None:
+        try:
+            found = read(path)
+        except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
+            settle(partial(future.set_exception, error))
+        else:
+            settle(partial(future.set_result, found))
+
+    threading.Thread(target=work, daemon=True, name="page").start()
+    return await future
 
 
 def _event(text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.adapters.aws.client import Clients
@@ -92,9 +93,14 @@ def save_automatically(app: Application, deployment: Deployment, html: str) -> P
     path = app.reports / f"{deployment.environment}-{deployment.id}.html"
     save(path, html)
     for old in sorted(path.parent.glob("*.html"), key=_changed)[:-KEPT]:
-        old.unlink(missing_ok=True)
+        with suppress(OSError):  # of another user, or a folder; the new report is written
+            old.unlink()
     return path
 
 
 def _changed(path: Path) -> float:
-    return path.stat().st_mtime
+    """Return when a file changed; another run may have deleted it meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return float("inf")

@@ -41,12 +41,22 @@ class DashboardSite:
         except PipelineError as error:
             return Answer(text=ui.error_page(self._app, error), status=404)
         except Exception as error:  # noqa: BLE001 - a page must not end the server
-            what = f"{type(error).__name__}: {error}"
-            internal = InternalError("dashboard", what, "report this bug of ami-pipeline")
-            return Answer(text=ui.error_page(self._app, internal), status=500)
+            return Answer(text=ui.error_page(self._app, _internal(error)), status=500)
 
     def live(self, path: str) -> str | None:
-        """Return the part of a page that changes."""
+        """Return the part of a page that changes, or the error that is there now.
+
+        A browser does not ask again for a stream that was refused (HTML standard, "Server-sent
+        events"), so an error that passes must not end the stream.
+        """
+        try:
+            return self._live(path)
+        except PipelineError as error:
+            return ui.error_part(error)
+        except Exception as error:  # noqa: BLE001 - as above
+            return ui.error_part(_internal(error))
+
+    def _live(self, path: str) -> str | None:
         if path == "/":
             return ui.overview_part(self._reader.overview(), self._now())
         kind, name = self._parse(path)
@@ -79,6 +89,11 @@ class DashboardSite:
     def _parse(self, path: str) -> tuple[str, str]:
         found = _PATH.fullmatch(path)
         return (found[1], found[2]) if found else ("", "")
+
+
+def _internal(error: Exception) -> InternalError:
+    what = f"{type(error).__name__}: {error}"
+    return InternalError("dashboard", what, "report this bug of ami-pipeline")
 
 
 def _checked(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -12,8 +11,8 @@ from pipeline.core.validation import notify_values, values
 
 MOST_TARGETS = 20
 MOST_DAYS = 3650
-_SECRET_PATH = 12
-"""Characters of a path from which on it is masked alone; a shorter one may be a common word."""
+_SECRET_PART = 12
+"""Characters of a URL's part from which on it is masked alone; a shorter one may be a word."""
 
 Kind = Literal["slack", "webhook", "sns", "github"]
 _Event = Literal[
@@ -82,15 +81,27 @@ class NotifySettings(Table):
         return frozenset(map(Occasion, self.events)) or frozenset(possible)
 
     def secrets(self, environ: Mapping[str, str]) -> Iterator[str]:
-        """Yield the secrets of the target; the path of a URL that is a secret is one alone."""
+        """Yield the secrets of the target; a part of a URL that is a secret is one alone."""
         tokens = ["GITHUB_TOKEN"] if self.kind == "github" and not self.token_env else []
         for name in (self.secret_env, self.token_env, *tokens):
             yield environ.get(name or "", "").strip()
         if url := environ.get(self.url_env or "", "").strip():
-            path = urlsplit(url).path if "[" not in url else ""
             yield url
-            if len(path) >= _SECRET_PATH:
-                yield from (url[url.index(path) :], path)
+            yield from (each for each in _parts(url) if len(each) >= _SECRET_PART)
+
+
+def _parts(url: str) -> Iterator[str]:
+    """Yield what an error or a server may repeat of a URL: urllib names its host or its path.
+
+    `urlsplit` drops line ends, which an error shows.
+    """
+    authority, slash, rest = url.partition("://")[2].partition("/")
+    path, _, query = rest.partition("?")
+    user, at, _ = authority.rpartition("@")
+    yield from (f"{slash}{rest}", f"{slash}{path}", *path.split("/"))
+    yield from (query, *(each.partition("=")[2] for each in query.split("&")))
+    if at:
+        yield from (user, *user.split(":"))
 
 
 Targets = Annotated[tuple[NotifySettings, ...], LIST, Field(max_length=MOST_TARGETS)]

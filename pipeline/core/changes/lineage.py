@@ -51,13 +51,27 @@ class Lineage:
         return tuple(sorted(firsts.values(), key=_age, reverse=True))
 
     def first(self, image: Image) -> Image:
-        """Return the first image of the line that an image is in; the image itself if alone."""
-        return next(reversed([*self.bases(image)]), image)
+        """Return the first image of the line that an image is in; the image itself if alone.
+
+        Of a cycle, the oldest image is the first one.
+        """
+        line = (image, *self.bases(image))
+        return next((each for each in line if self._begins_cycle(each)), line[-1])
 
     def built_directly_on(self, image: Image) -> tuple[Image, ...]:
-        """Return the images whose source is an image, newest first."""
+        """Return the images whose source is an image, newest first.
+
+        The first image of a cycle is built on none, so that a tree of images ends.
+        """
         found = (each for each in self.images if self.base(each) is image)
-        return tuple(sorted(found, key=_age, reverse=True))
+        below = (each for each in found if not self._begins_cycle(each))
+        return tuple(sorted(below, key=_age, reverse=True))
+
+    def _begins_cycle(self, image: Image) -> bool:
+        bases = [*self.bases(image)]
+        if not bases or self.base(bases[-1]) is not image:
+            return False
+        return image is min((image, *bases), key=lambda each: (*_age(each), each.id))
 
     @cached_property
     def _by_id(self) -> dict[str, Image]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from shlex import quote
 from typing import Literal
 
@@ -17,8 +17,13 @@ MISSING = 127
 """The exit code of the script on a member without journalctl, as of a shell."""
 OVERLAP = 200
 """Characters by which the end of a console is found again in a later reading."""
-_ENTRY = re.compile(r"(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:?\d\d) \S+ (?P<text>.*)")
-_CURSOR = re.compile(r"-- cursor: (?P<cursor>.+)")
+_ENTRY = re.compile(
+    r"(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:?\d\d) \S+ (?P<text>.*)", re.ASCII
+)
+# A cursor goes into the next command to every member, in which Systems Manager resolves
+# `{{ssm:NAME}}` with the caller's permissions (Systems Manager User Guide, "Working with Parameter
+# Store"): a member could read a parameter so, or run its value elsewhere.
+_CURSOR = re.compile(r"-- cursor: (?P<cursor>[0-9A-Za-z;=]{1,300})", re.ASCII)
 _REBOOT = "-- "
 _LINES = re.compile(r"\r*\n|\r")
 
@@ -73,15 +78,21 @@ def parse_journal(output: str) -> JournalPart:
     for line in _LINES.split(output)[1 if cut else 0 :]:
         if found := _CURSOR.fullmatch(line):
             cursor = found["cursor"]
-        elif entry := _ENTRY.fullmatch(line):
-            entries.append((_iso(entry["at"]), entry["text"][:LONGEST]))
+        elif (entry := _ENTRY.fullmatch(line)) and (at := _iso(entry["at"])):
+            entries.append((at, entry["text"][:LONGEST]))
         elif line and not line.startswith(_REBOOT):
             entries.append((entries[-1][0] if entries else "", line[:LONGEST]))
     return JournalPart(entries=tuple(entries), cursor=cursor, cut=cut)
 
 
 def _iso(time: str) -> str:
-    return datetime.fromisoformat(time).isoformat()
+    """Return a time in UTC's range, empty for none: what a member prints may be anything."""
+    try:
+        found = datetime.fromisoformat(time)
+        found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return ""
+    return found.isoformat()
 
 
 def in_order(lines: Iterable[LogLine]) -> tuple[LogLine, ...]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pipeline.core.image import TAG_PREFIX
+from pipeline.core.permissions import member_statements
+from pipeline.core.permissions.resources import Condition, Statement, ec2_arns, one_or_all, tagged
 from pipeline.core.permissions.scope import (
     EnvironmentScope,
     Feature,
@@ -27,10 +28,6 @@ from pipeline.core.state.release import group_name
 
 LONGEST = 6144
 """Characters of a managed policy at most, without white space (IAM User Guide, "quotas")."""
-
-Condition = dict[str, dict[str, Any]]
-Statement = tuple[Sequence[str], Condition]
-"""The resources of a statement, and its condition, empty for none."""
 
 
 def policy(scope: Scope, roles: Collection[Role]) -> dict[str, Any]:
@@ -53,15 +50,10 @@ def _statement(sid: str, actions: Sequence[str], scope: Scope) -> dict[str, Any]
     return {
         "Sid": sid,
         "Effect": "Allow",
-        "Action": _one_or_all(sorted(actions)),
-        "Resource": _one_or_all(resources),
+        "Action": one_or_all(sorted(actions)),
+        "Resource": one_or_all(resources),
         **given,
     }
-
-
-def _one_or_all(values: Sequence[str]) -> Any:
-    unique = list(dict.fromkeys(values))
-    return unique[0] if len(unique) == 1 else unique
 
 
 def _everything(_scope: Scope) -> Statement:
@@ -107,28 +99,21 @@ def _group(scope: Scope, environment: EnvironmentScope, name: str) -> str:
     return arn("autoscaling", scope.region, environment.account, resource)
 
 
-def _ec2(scope: Scope, account: str, *kinds: str) -> Iterator[str]:
-    """Yield the ARNs of all resources of these kinds; a kind may name one, as `subnet/ID`."""
-    for kind in kinds:
-        owner = "" if kind in {"image", "snapshot"} else account
-        yield arn("ec2", scope.region, owner, kind if "/" in kind else f"{kind}/*")
-
-
 def _launched(scope: Scope) -> Statement:
     """Return what a launch creates; the module's tags narrow it to the environments."""
     kinds = ("instance", "network-interface", "volume")
-    found = [one for each in scope.environments for one in _ec2(scope, each.account, *kinds)]
-    return found, _tagged(scope, "aws:RequestTag/")
+    found = [one for each in scope.environments for one in ec2_arns(scope, each.account, *kinds)]
+    return found, tagged(scope, "aws:RequestTag/")
 
 
 def _launched_from(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:
     """Yield what a launch uses; the subnets are the group's, which its template does not name."""
-    yield from _ec2(scope, environment.account, "image", "subnet")
+    yield from ec2_arns(scope, environment.account, "image", "subnet")
     groups = _named("security-group", environment.security_groups)
-    yield from _ec2(scope, environment.account, *groups)
+    yield from ec2_arns(scope, environment.account, *groups)
     if environment.key_pair or not environment.tagged:
         pairs = (environment.key_pair,) if environment.key_pair else ()
-        yield from _ec2(scope, environment.account, *_named("key-pair", pairs))
+        yield from ec2_arns(scope, environment.account, *_named("key-pair", pairs))
 
 
 def _named(kind: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -136,34 +121,24 @@ def _named(kind: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _new_templates(scope: Scope) -> Statement:
-    return _templates(scope), _tagged(scope, "aws:RequestTag/")
+    return _templates(scope), tagged(scope, "aws:RequestTag/")
 
 
 def _our_templates(scope: Scope) -> Statement:
-    return _templates(scope), _tagged(scope, "aws:ResourceTag/")
+    return _templates(scope), tagged(scope, "aws:ResourceTag/")
 
 
 def _templates(scope: Scope) -> list[str]:
     return [
-        one for each in scope.environments for one in _ec2(scope, each.account, "launch-template")
+        one
+        for each in scope.environments
+        for one in ec2_arns(scope, each.account, "launch-template")
     ]
-
-
-def _tagged(scope: Scope, key: str) -> Condition:
-    """Return the condition that a resource is of these environments; none if a module has no tags.
-
-    A module of the user's own may leave tags out (docs/reference/terraform.md).
-    """
-    if not all(each.tagged for each in scope.environments):
-        return {}
-    names = [each.name for each in scope.environments]
-    wanted = {"app": scope.app, "environment": _one_or_all(names)}
-    return {"StringEquals": {f"{key}{TAG_PREFIX}{name}": wanted[name] for name in wanted}}
 
 
 def _tags_at_creation(scope: Scope) -> Statement:
     kinds = ("instance", "network-interface", "volume", "launch-template")
-    found = [one for each in scope.environments for one in _ec2(scope, each.account, *kinds)]
+    found = [one for each in scope.environments for one in ec2_arns(scope, each.account, *kinds)]
     created = ["CreateLaunchTemplate", "RunInstances"]
     return found, {"StringEquals": {"ec2:CreateAction": created}}
 
@@ -179,55 +154,7 @@ def _hook_roles(scope: Scope) -> Statement:
 
 
 def _passed_to(*services: str) -> Condition:
-    return {"StringEquals": {"iam:PassedToService": _one_or_all(services)}}
-
-
-def _command_instances(scope: Scope) -> Statement:
-    """Return the instances on which hooks may run; those of an adopted group have no tags.
-
-    Without hooks, these are the instances whose journals may become evidence.
-    """
-    if Feature.COMMANDS not in scope.features:
-        return _members(scope)
-    found = [one for each in scope.environments for one in _ec2(scope, each.account, "instance")]
-    adopts = any(each.adopted for each in scope.environments)
-    return found, {} if adopts else _tagged(scope, "ssm:resourceTag/")
-
-
-def _members(scope: Scope) -> Statement:
-    """Return the instances of releases by their tags; never those of an adopted group.
-
-    A module without these tags is left out: the statement would be about every instance.
-    """
-    tagged = replace(scope, environments=tuple(each for each in scope.environments if each.tagged))
-    found = [one for each in tagged.environments for one in _ec2(tagged, each.account, "instance")]
-    return found, _tagged(tagged, "ssm:resourceTag/")
-
-
-def _shell_document(scope: Scope) -> Statement:
-    """Return the document of the account by which a session is a shell."""
-    found = [
-        arn("ssm", scope.region, each.account, "document/SSM-SessionManagerRunShell")
-        for each in scope.environments
-    ]
-    return found, {}
-
-
-def _own_sessions(scope: Scope) -> Statement:
-    """Return the sessions of the caller (Systems Manager User Guide, "Additional sample policies").
-
-    IAM replaces the variable.
-    """
-    found = [
-        arn("ssm", scope.region, each.account, "session/${aws:userid}-*")
-        for each in scope.environments
-    ]
-    return found, {}
-
-
-def _command_document(scope: Scope) -> Statement:
-    """Return the document of AWS that runs a script, which has no account and no tags."""
-    return [arn("ssm", scope.region, "", "document/AWS-RunShellScript")], {}
+    return {"StringEquals": {"iam:PassedToService": one_or_all(services)}}
 
 
 def _our_images(scope: Scope) -> Statement:
@@ -250,18 +177,18 @@ def _built(scope: Scope) -> Statement:
     """Return what a bake makes beside its instance."""
     kinds = ["key-pair", "security-group", "vpc"]
     kinds += ["fleet", "launch-template"] if Feature.SPOT in scope.features else []
-    return [*_ec2(scope, scope.account, *kinds), *_images(scope)], {}
+    return [*ec2_arns(scope, scope.account, *kinds), *_images(scope)], {}
 
 
 def _build_launch(scope: Scope) -> Statement:
     kinds = ("instance", "key-pair", "network-interface", "security-group", "subnet", "volume")
-    return [*_ec2(scope, scope.account, *kinds), *_images(scope)], {}
+    return [*ec2_arns(scope, scope.account, *kinds), *_images(scope)], {}
 
 
 def _build_instances(scope: Scope) -> Statement:
     """Return the instances that belong to no release."""
     no_release = {f"aws:ResourceTag/{TAG_PREFIX}release": "true"}
-    return [*_ec2(scope, scope.account, "instance")], {"Null": no_release}
+    return [*ec2_arns(scope, scope.account, "instance")], {"Null": no_release}
 
 
 def _build_tags(scope: Scope) -> Statement:
@@ -272,7 +199,7 @@ def _build_tags(scope: Scope) -> Statement:
     created = ["CreateImage", "CreateKeyPair", "CreateSecurityGroup", "RunInstances"]
     created += ["CopyImage"] if Feature.COPIES in scope.features else []
     created += ["CreateFleet", "CreateLaunchTemplate"] if spot else []
-    found = [*_ec2(scope, scope.account, *kinds), *_images(scope)]
+    found = [*ec2_arns(scope, scope.account, *kinds), *_images(scope)]
     return found, {"StringEquals": {"ec2:CreateAction": created}}
 
 
@@ -300,12 +227,12 @@ def _temporary_roles(scope: Scope) -> Statement:
 def _build_volumes(scope: Scope) -> Statement:
     """Return the volumes that belong to no release."""
     no_release = {f"aws:ResourceTag/{TAG_PREFIX}release": "true"}
-    return [*_ec2(scope, scope.account, "volume")], {"Null": no_release}
+    return [*ec2_arns(scope, scope.account, "volume")], {"Null": no_release}
 
 
 def _sessions(scope: Scope) -> Statement:
     document = arn("ssm", scope.region, "", "document/AWS-StartPortForwardingSession")
-    return [*_ec2(scope, scope.account, "instance"), document], {}
+    return [*ec2_arns(scope, scope.account, "instance"), document], {}
 
 
 def _build_keys(scope: Scope) -> Statement:
@@ -314,7 +241,7 @@ def _build_keys(scope: Scope) -> Statement:
         for region in scope.image_regions
         for key in key_arns(region, scope.account, scope.build_keys)
     ]
-    return found, {"StringEquals": {"kms:ViaService": _one_or_all(_services("ec2", scope))}}
+    return found, {"StringEquals": {"kms:ViaService": one_or_all(_services("ec2", scope))}}
 
 
 def _build_grants(scope: Scope) -> Statement:
@@ -394,11 +321,11 @@ _STATEMENTS: dict[str, Callable[[Scope], Statement]] = {
     "OurLaunchTemplates": _our_templates,
     "InstanceRole": _instance_roles,
     "HookRoles": _hook_roles,
-    "Commands": _command_instances,
-    "CommandDocument": _command_document,
-    "Members": _members,
-    "ShellDocument": _shell_document,
-    "OwnSessions": _own_sessions,
+    "Commands": member_statements.command_instances,
+    "CommandDocument": member_statements.command_document,
+    "Members": member_statements.members,
+    "ShellDocument": member_statements.shell_document,
+    "OwnSessions": member_statements.own_sessions,
     "Quarantine": _our_images,
     "UnusedImages": _our_images,
     "Build": _built,

@@ -195,7 +195,12 @@ def _releases(image: Image, environments: Iterable[Environment]) -> Iterator[str
 
 def error_page(app: str, error: PipelineError) -> str:
     """Return the page of an error with its next step."""
-    return _page("error.html.j2", "", app, error=error)
+    return _page("error.html.j2", "", app, error=error, with_place=False)
+
+
+def error_part(error: PipelineError) -> str:
+    """Return an error in place of the part of a page that changes."""
+    return render("error_live.html.j2", {"error": error, "with_place": True})
 
 
 def _page(template: str, page: str, app: str, **facts: Any) -> str:

@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.ci.command_hooks import CommandHooks
+from pipeline.adapters.ci.command_hooks import KEPT, CommandHooks
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.hooks.hook import Hook, HookResult, Point
+from pipeline.core.hooks.output import LONGEST_LINE, LONGEST_OUTPUT
 from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.masking import Masker
 
@@ -55,6 +57,20 @@ def test_a_secret_that_a_hook_prints_is_masked(hooks: CommandHooks) -> None:
     done = run(hooks, code)
     assert (done.failure, done.output) == ("exit code 1\n| x *** y", "x *** y")
     assert hooks.log.read_text().splitlines()[-1] == "x *** y"
+
+
+def test_the_output_that_is_kept_is_bounded_and_a_secret_at_its_cut_stays_masked(
+    hooks: CommandHooks,
+) -> None:
+    code = "import sys; sys.stdout.write('hunter2-swordfish' * 1_400_000 + '!'); sys.exit(1)"
+    tracemalloc.start()
+    done = run(hooks, code)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 12 * KEPT
+    assert set(done.output) == {"*", "!"}
+    assert len(done.output) == LONGEST_OUTPUT
+    assert len(done.failure) < 2 * LONGEST_LINE
 
 
 def test_a_signal_ends_a_hook_without_a_failure(hooks: CommandHooks) -> None:

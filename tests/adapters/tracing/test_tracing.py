@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.tracing.configuration import endpoint_of, problem_of
+from pipeline.adapters.tracing.configuration import endpoint_of, problem_of, shown
 from pipeline.adapters.tracing.exporter import Tracing
 from pipeline.app import Application, Options
 from pipeline.app.tracing import start_tracing
@@ -205,6 +205,18 @@ def test_the_variables_of_opentelemetry_are_obeyed(
     assert (endpoint_of(environ), problem_of(environ)) == (endpoint, problem)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "text"),
+    [
+        ("https://me:sword@c:4318/v1?key=fish#x", "https://c:4318/v1"),
+        ("https://key@[::1]:4318", "https://[::1]:4318"),
+        ("https://c:sword", "the endpoint"),
+    ],
+)
+def test_a_message_shows_no_secret_of_an_endpoint(endpoint: str, text: str) -> None:
+    assert shown(endpoint) == text
+
+
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The messages of a run that starts tracing with the variables of the test."""
@@ -235,6 +247,8 @@ def test_a_missing_extra_or_a_refused_trace_is_a_message(
 ) -> None:
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     collector.status = 403
+    secret = collector.url.replace("://", "://me:sword@") + "?key=fish"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", secret)
     run(told)
     assert told == [
         f"4 spans were not exported: {collector.url} did not take them in time; check the collector"

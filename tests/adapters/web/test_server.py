@@ -21,9 +21,14 @@ class FakeSite:
     def __init__(self, *lives: str) -> None:
         self.lives = list(lives)
         self.asked: list[str] = []
+        self.hangs = threading.Event()
+        self.released = threading.Event()
 
     def answer(self, path: str) -> Answer:
         self.asked.append(path)
+        if path == "/hangs":
+            self.hangs.set()
+            self.released.wait(20)
         if path == "/":
             return Answer(text="<p>page</p>")
         return Answer(text="missing", status=404)
@@ -37,17 +42,17 @@ def serving(site: FakeSite) -> Iterator[int]:
     """Serve a site in a thread for a block; return its port."""
     ready = threading.Event()
     urls: list[str] = []
-    loop = asyncio.new_event_loop()
+    loops: list[asyncio.AbstractEventLoop] = []
 
     def tell(url: str) -> None:
+        loops.append(asyncio.get_running_loop())
         urls.append(url)
         ready.set()
 
     def run() -> None:
-        asyncio.set_event_loop(loop)
         server = Server(site=site, interval=0.01)
         with socket.create_server((ADDRESS, 0)) as listener, suppress(asyncio.CancelledError):
-            loop.run_until_complete(server._serve(listener, tell))
+            asyncio.run(server._serve(listener, tell))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -55,10 +60,10 @@ def serving(site: FakeSite) -> Iterator[int]:
         assert ready.wait(10)
         yield int(urls[0].rsplit(":", 1)[1].rstrip("/"))
     finally:
-        for task in asyncio.all_tasks(loop):
-            loop.call_soon_threadsafe(task.cancel)
+        for task in asyncio.all_tasks(loops[0]):
+            loops[0].call_soon_threadsafe(task.cancel)
         thread.join(10)
-        loop.close()
+        assert not thread.is_alive(), "the server does not end"
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +134,14 @@ def test_a_stream_sends_a_part_again_only_once_it_has_changed() -> None:
     assert text == (
         "event: update\ndata: <p>1</p>\n\nevent: update\ndata: <p>2</p>\ndata: <p>3</p>\n\n"
     )
+
+
+def test_the_end_does_not_wait_for_a_page_that_aws_does_not_answer() -> None:
+    site = FakeSite()
+    with serving(site) as port, socket.create_connection((ADDRESS, port)) as browser:
+        browser.sendall(f"GET /hangs HTTP/1.1\r\nHost: {ADDRESS}:{port}\r\n\r\n".encode())
+        assert site.hangs.wait(10)
+    site.released.set()
 
 
 def test_a_port_that_is_taken_is_an_error_with_another_command() -> None:

@@ -46,6 +46,20 @@ def test_a_journal_that_was_cut_loses_the_line_that_is_not_whole() -> None:
     assert {text for _, text in part.entries} == {"app: 0123456789"}
 
 
+@pytest.mark.parametrize(
+    "time",
+    ["9999-99-99T99:99:99+00:00", "0001-01-01T00:00:00+23:59", "2026-11-21T15:42:24+99:99"],
+)
+def test_a_line_with_an_impossible_time_continues_the_one_before(time: str) -> None:
+    part = parse_journal(f"2026-11-21T15:42:24+0000 host app: a\n{time} host app: b\n")
+    assert part.entries[1] == ("2026-11-21T15:42:24+00:00", f"{time} host app: b")
+
+
+@pytest.mark.parametrize("cursor", ["{{ssm:/prod/password}}", "s=1;i=2 --root=/", "s=" + "1" * 999])
+def test_a_member_cannot_choose_what_the_next_command_contains(cursor: str) -> None:
+    assert parse_journal(f"-- cursor: {cursor}\n").cursor == ""
+
+
 def test_lines_of_several_members_are_in_order_of_time_and_consoles_come_first() -> None:
     entries = [
         *lines_of_journal("i-1", "r000001", parse_journal(JOURNAL)),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.reports.site import FILES
+from pipeline.core.errors import RefusedError
 from tests.ui.reports.markup import ATTACKS, Page, dangers
 from tests.ui.reports.stand import HISTORY, example_site
 
@@ -86,6 +87,27 @@ def test_an_error_of_the_program_does_not_end_the_dashboard() -> None:
     site._reader = broken
     answer = site.answer("/")
     assert (answer.status, "AttributeError" in answer.text) == (500, True)
+
+
+@pytest.mark.parametrize("path", ["/", "/environments/production"])
+@pytest.mark.parametrize("kind", [RuntimeError, RefusedError])
+def test_an_error_in_a_live_part_is_shown_and_the_next_reading_replaces_it(
+    path: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = example_site()
+    reader: Any = site._reader
+
+    def fail(*_: str) -> None:
+        raise kind(*(["<b>lost", "is damaged", "repair it"] if kind is RefusedError else ["lost"]))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reader, "overview", fail)
+        patched.setattr(reader, "environment", fail)
+        page = Page(site.live(path) or "")
+    assert dangers(page, scripts=OWN) == []
+    assert ("lost: is damaged Next: repair it" in page.text) == (kind is RefusedError)
+    assert "lost" in page.text
+    assert "lost: is damaged" not in (site.live(path) or "")
 
 
 def test_only_pages_that_change_have_a_live_part_and_it_is_that_of_the_page() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pipeline.core.changes.lineage import ImageReport, Lineage, LineageReport
 from pipeline.core.changes.model import ComparedImage, ImageContents, Package
 from pipeline.core.image import Image, ImageStatus, Usage
+from pipeline.ui.reports.dashboard import images_page
 from pipeline.ui.reports.images import (
     image_report_document,
     image_text,
@@ -48,6 +49,14 @@ def test_the_images_are_a_table() -> None:
         "\n"
         "1 unused and older than the newest 1"
     )
+
+
+def test_a_tree_of_images_whose_tags_form_a_cycle_ends() -> None:
+    one, two = replace(BASE, source_ami=SHOP.id), replace(SHOP, source_ami=BASE.id)
+    report = LineageReport(app=SHOP.app, lineage=Lineage(images=(one, two, SHOP_OLD)))
+    assert [tree_text(report, NOW).count(each.id) for each in (two, SHOP_OLD)] == [2, 1]
+    assert len(tree_document(report)["images"]) == 3
+    assert images_page(SHOP.app, report, (), "", NOW).count(f"{SHOP_OLD.id}</code>") == 1
 
 
 def test_an_empty_list_of_images_has_a_next_command() -> None:
