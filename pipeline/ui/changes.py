@@ -52,6 +52,18 @@ def _rows(parts: Iterable[tuple[str, Iterable[str]]], width: int) -> Iterator[st
         yield from _column(name, _folded(lines, width))
 
 
+def same_text(changes: Changes) -> list[str]:
+    """Return a line that names the compared parts of two images that are equal, if any."""
+    source, commits, packages = changes.source, changes.commits, changes.packages
+    is_same = {
+        "source image": bool(source.before and source.before.id) and not source.differs,
+        "commit": bool(commits.before) and commits.before == commits.after and not commits.dirty,
+        "packages": not packages.total and not packages.unknown,
+    }
+    names = [name for name, same in is_same.items() if same]
+    return list(_column("same", [", ".join(names)])) if names else []
+
+
 def summary_text(changes: Changes | None) -> str:
     """Return what differs in one printable line, empty if nothing is known to differ."""
     return one_line(summary(changes)) if changes else ""

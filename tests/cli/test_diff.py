@@ -71,6 +71,7 @@ packages   1 upgraded
              curl 1.1.0 -> 1.2.0
 inputs     instance_type: a -> b
 size       unknown: that of one of the groups is not recorded
+same       source image
 """
 
 
@@ -94,7 +95,7 @@ def test_an_ami_a_version_and_a_release_are_compared_as_images(
     assert run(["diff", "r000001", "ami-00000001", "-e", "staging"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("r000001 -> ami-00000001\n\ncommits    unknown")
-    assert "packages" not in text
+    assert text.endswith("\nsame       source image, packages\n")
 
 
 def test_a_name_that_is_not_known_is_refused_with_a_command(

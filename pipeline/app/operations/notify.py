@@ -63,7 +63,7 @@ def _test_of(app: Application, wanted: Sent) -> Notification:
         app=app.settings.app,
         environment=wanted.environment,
         at=EnvironmentReader(app=app, environment=wanted.environment).pace.today(),
-        title=f"a test of {wanted.target}: nothing happened",
+        title=f"a test of {wanted.target}, no deployment happened",
         lines=lines_of({"sent by": commands.notify_test()}),
     )
 
@@ -122,5 +122,5 @@ def _require_targets(app: Application, environment: str) -> Sequence[Target]:
     if not targets:
         where = f"environment {environment}" if environment else str(app.settings.file)
         remedy = f"add one: {commands.docs('notifications')}"
-        raise ConfigurationError(where, "no [[notify]] names a target", remedy)
+        raise ConfigurationError(where, "no target is configured", remedy)
     return targets

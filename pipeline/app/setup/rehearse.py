@@ -116,7 +116,7 @@ def rehearse(folder: Path, *, say: Say, keep: bool) -> Rehearsal:
         url=found[0],
         answer=found[1],
         steps=tuple(step for step in shell.done if not step.name.startswith("export")),
-        kept=_kept() if kept else (),
+        kept=rehearsal.kept_commands() if kept else (),
     )
 
 
@@ -275,11 +275,6 @@ def _write(folder: Path, document: dict[str, Any]) -> None:
     lines = [f"{starter.as_key(key)} = {starter.as_toml(value)}" for key, value in kept]
     heading = f"# Written by `{AGAIN}`; it may be deleted."
     starter.write_text(folder / rehearsal.CONFIGURATION, "\n".join([heading, *lines, "", ""]))
-
-
-def _kept() -> tuple[str, ...]:
-    """Return the commands that use the local cloud of a rehearsal, and that stop it."""
-    return tuple(step.line for step in (rehearsal.home(), rehearsal.point(), rehearsal.down()))
 
 
 def _environment(variables: bytes) -> dict[str, str]:

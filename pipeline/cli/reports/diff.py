@@ -27,11 +27,11 @@ def diff(context: Context, before: str, after: str, environment: str | None) -> 
     inputs and sizes are compared; each part says why it is unknown.
     """
     from pipeline.app.reports.diff import diff as compare
-    from pipeline.ui.changes import changes_document, changes_text
+    from pipeline.ui.changes import changes_document, changes_text, same_text
     from pipeline.ui.results import as_json
 
     changes = compare(reading_application(context), before, after, environment or "")
     document = {"before": before, "after": after, **(changes_document(changes) or {})}
     lines = changes_text(changes, context.width) or ["no difference is known"]
-    text = "\n".join([f"{before} -> {after}", "", *lines])
+    text = "\n".join([f"{before} -> {after}", "", *lines, *same_text(changes)])
     context.tell(as_json(document) if context.json else text)

@@ -95,6 +95,12 @@ def down() -> Step:
     return Step(line=commands.ami_pipeline("local-cloud", "down"))
 
 
+def kept_commands() -> tuple[str, ...]:
+    """Return the commands that use the local cloud of a rehearsal, and that stop it."""
+    status = commands.ami_pipeline("--config", CONFIGURATION, "status")
+    return (home().line, point().line, status, down().line)
+
+
 def network(plan: Plan) -> tuple[Step, ...]:
     """Return the steps that create the network and a load balancer."""
     run = f"{plan.program} -chdir={STACK}"

@@ -69,7 +69,7 @@ def test_a_test_goes_to_each_target(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_test_says_that_it_is_one(server: Receiver) -> None:
     run(["notify", "test", "-e", "bare"])
     assert server.asked[0].json()["text"] == (
-        "*web bare: a test of slack: nothing happened*\nsent by: ami-pipeline notify test"
+        "*web bare: a test of slack, no deployment happened*\nsent by: ami-pipeline notify test"
     )
 
 
@@ -120,7 +120,7 @@ def test_without_a_target_there_is_nothing_to_tell(
 ) -> None:
     assert run(["notify", command]) == 2
     assert capsys.readouterr().err == (
-        f"error: {Path.cwd() / 'pipeline.toml'}:\n  no [[notify]] names a target\n"
+        f"error: {Path.cwd() / 'pipeline.toml'}:\n  no target is configured\n"
         "next: add one: ami-pipeline docs notifications\n"
     )
 

@@ -12,7 +12,7 @@ from pipeline.core.starter.answers import (
 )
 from pipeline.core.starter.ci_files import adapted
 from pipeline.core.starter.files import StarterFile, compare, with_ignored
-from pipeline.core.starter.rehearsal import configuration
+from pipeline.core.starter.rehearsal import configuration, kept_commands
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,14 @@ def test_only_the_missing_lines_are_added_to_gitignore() -> None:
         "/a\nx\n\n# made by ami-pipeline, Packer and Terraform\nb\n"
     )
     assert with_ignored("a\nb\n", ["a/", "b"]) == "a\nb\n"
+
+
+def test_a_rehearsal_that_is_kept_names_its_own_configuration() -> None:
+    assert kept_commands()[1:] == (
+        'eval "$(ami-pipeline local-cloud env)"',
+        "ami-pipeline --config pipeline.rehearsal.toml status",
+        "ami-pipeline local-cloud down",
+    )
 
 
 def test_a_rehearsal_keeps_what_is_baked_and_leaves_out_where_it_runs() -> None:
