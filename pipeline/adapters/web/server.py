@@ -202,7 +202,7 @@ async def _in_thread(read: Callable[[str], Value], path: str) -> Value:
     an answer of AWS that does not come.
     """
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[Value] = loop.create_future()
+    future: asyncio.Future[Value] = asyncio.Future(loop=loop)
 
     def settle(act: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # The server has ended.
