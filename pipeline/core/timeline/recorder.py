@@ -55,6 +55,8 @@ class TimelineRecorder:
                 self._note(f"rolling back: {reason}")
             case PhaseEnded(run=run):
                 self._end_span(run.name, run.fault)
+            case DeploymentEnded() if self._points:
+                self._points[-1] = replace(self._points[-1], answers=self._answers)
         return isinstance(event, PhaseEnded | DeploymentEnded)
 
     def timeline(self) -> Timeline:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from pipeline.core.events import Message, PhaseBegan, PhaseEnded, ProbeCounted, Watched
+from pipeline.core.events import (
+    DeploymentEnded,
+    Message,
+    PhaseBegan,
+    PhaseEnded,
+    ProbeCounted,
+    Watched,
+)
 from pipeline.core.health.observation import Activity, Target
 from pipeline.core.probe.tally import Answers, ProbeTotals
 from pipeline.core.state.deployment import PhaseRun
@@ -15,7 +22,15 @@ from pipeline.core.timeline.recorder import TimelineRecorder
 from pipeline.core.timeline.requests import total_answers
 from pipeline.core.timeline.thinning import MOST_POINTS, merged, thinned
 from tests.ui.events import REASON, up_to_attach, watched
-from tests.ui.status_examples import ARN, group, in_flight, instance, observation, targets
+from tests.ui.status_examples import (
+    ARN,
+    group,
+    in_flight,
+    instance,
+    observation,
+    rolled_back,
+    targets,
+)
 
 BEGAN = 1767496020.0
 """2026-01-04T03:07:00Z, when the example began."""
@@ -53,6 +68,16 @@ def test_a_timeline_has_phases_members_waiting_requests_and_messages() -> None:
     }
     assert found.notes == (Note(at=40.0, text="the probe's first failed request"),)
     assert total_answers(found) == (answers("1.5.0", 5),)
+
+
+def test_the_last_point_has_the_answers_up_to_the_end() -> None:
+    """The probe goes on while a failed release is removed, without observations of health."""
+    recorder = recorder_at([0.0])
+    recorder.report(watched("1 of 3 healthy"))
+    ended = (answers("1.5.0", 5), answers("", 7, "500"))
+    recorder.report(ProbeCounted(totals=ProbeTotals(requests=12), answers=ended))
+    recorder.report(DeploymentEnded(deployment=rolled_back()))
+    assert recorder.timeline().points[-1].answers == ended
 
 
 def answers(version: str, count: int, status: str = "200") -> Answers:

@@ -139,7 +139,7 @@ class ProbeSignal(Signal):
     def judge(self, moment: Moment) -> Verdict:
         """Fail if too many requests have failed; wait for the answer to one that is late."""
         self._count()
-        self.report(ProbeCounted(totals=self.tally.totals, answers=self.tally.answers))
+        self._tell()
         now = self.clock()
         if reason := self.tally.excess(now):
             return Failed(reason=reason)
@@ -190,7 +190,12 @@ class ProbeSignal(Signal):
 
     def _counted(self, deployment: Deployment) -> Deployment:
         self._count()
+        if self.tally.totals.requests:
+            self._tell()
         return replace(deployment, probe=self.tally.totals)
+
+    def _tell(self) -> None:
+        self.report(ProbeCounted(totals=self.tally.totals, answers=self.tally.answers))
 
 
 def totals_of(deployment: Deployment) -> ProbeTotals:

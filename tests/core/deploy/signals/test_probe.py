@@ -256,6 +256,12 @@ def test_the_display_gets_the_totals_at_each_observation() -> None:
     assert len(counts) >= 5
 
 
+def test_the_requests_of_the_way_back_are_told_too() -> None:
+    seen = run("soak")
+    told = [each.totals.requests for each in seen.events if isinstance(each, ProbeCounted)]
+    assert told[-1] == seen.totals.requests
+
+
 def test_failures_on_the_way_back_are_counted_only() -> None:
     seen = run("soak", "reattach", "detach")
     assert seen.result is Result.ROLLED_BACK
