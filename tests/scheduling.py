@@ -20,6 +20,7 @@ SHARED = (
         "tests/adapters/aws/test_groups.py",
         "tests/adapters/aws/test_metrics.py",
     ),
+    ("tests/core/test_remedies.py",),
     ("tests/crash/test_crash",),
     ("tests/e2e/test_bad_states.py",),
     ("tests/e2e/test_deploy",),

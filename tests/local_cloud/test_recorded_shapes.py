@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests import running_cloud
 from tools.recorded_shapes import account, differences, shapes
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+@pytest.mark.long
 def test_answers_have_the_keys_and_forms_of_recorded_ones(tmp_path: Path) -> None:
     with running_cloud.a_cloud(tmp_path / "cloud") as cloud:
         local = account.answers(cloud.endpoint)

@@ -47,6 +47,7 @@ def test_every_named_leftover_is_deleted(leftovers: Ec2Leftovers, aws: Clients) 
     assert leftovers.remove(REGION, resources, NAME, SINCE) == Removal()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by", ["key", "group", "tag"])
 def test_an_instance_is_found_by_key_group_or_tag(
     leftovers: Ec2Leftovers, aws: Clients, by: str
@@ -64,6 +65,7 @@ def test_an_instance_is_found_by_key_group_or_tag(
     assert instance in leftovers.remove(REGION, resources, NAME, SINCE).gone
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("since", "tags", "gone"),
     [
@@ -121,6 +123,7 @@ def test_the_launch_template_of_a_spot_instance_is_deleted(
     assert [each["LaunchTemplateName"] for each in left] == ["mine"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by", ["key", "group", "interface", "tag", "nothing"])
 def test_a_launch_template_whose_id_is_not_known_is_found_by_what_it_holds(
     leftovers: Ec2Leftovers, aws: Clients, by: str
@@ -184,6 +187,7 @@ def test_a_key_pair_that_the_template_names_must_be_new_and_finds_no_instances(
     assert state(aws, other) == "running"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("made", ["all", "role", "profile", "none"])
 def test_a_temporary_role_and_its_profile_are_deleted(
     leftovers: Ec2Leftovers, aws: Clients, made: str

@@ -217,6 +217,7 @@ def test_the_interrupted_deployments_below_make_every_change(
     assert done == DEEDS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("strike", [paused, broken])
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_run_that_lost_the_lease_before_a_change_does_not_make_it(

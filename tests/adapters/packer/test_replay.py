@@ -126,6 +126,7 @@ def recorded() -> dict[str, str]:
     return {path.parent.name: image["status"] for path, image in images.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "records"),
     [

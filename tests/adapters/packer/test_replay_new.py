@@ -142,6 +142,7 @@ def test_a_capture_ends_the_program_as_its_case_says(
     check(NEW, name, case, (code, *capsys.readouterr()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "secret",
     [

@@ -97,6 +97,7 @@ def test_a_prune_removes_an_unused_image_with_its_copy_and_their_snapshots(
     assert "nothing to remove: 1 images stay" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_what_others_use_stays_and_the_plan_says_why(aws: PatchedMoto, capsys: Captured) -> None:
     ec2, scaling = aws.aws("ec2"), aws.aws("autoscaling")
     launched, templated, configured, shared, protected, snapshot = (
@@ -126,6 +127,7 @@ def test_what_others_use_stays_and_the_plan_says_why(aws: PatchedMoto, capsys: C
     assert found[snapshot[0]] == [f"shared with 222222222222 in {HOME}"]
 
 
+@pytest.mark.long
 def test_the_snapshots_of_an_image_in_the_recycle_bin_stay_with_it(
     aws: PatchedMoto, capsys: Captured
 ) -> None:
@@ -140,6 +142,7 @@ def test_the_snapshots_of_an_image_in_the_recycle_bin_stay_with_it(
     assert plan(capsys)["remove_snapshots"] == []
 
 
+@pytest.mark.long
 def test_a_removal_that_fails_ends_with_the_remedy_and_what_was_removed(
     aws: PatchedMoto, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ from tests.core.health.observations import (
 )
 
 BOTH = (WEB, OLD)
-TIMELINES = 250  # of each kind
+TIMELINES = 120  # of each kind
 LENGTH, QUIET = 10, 9  # observations with trouble and without
 SHUT_DOWN = "Termination Reason: Client.InstanceInitiatedShutdown: Instance initiated shutdown"
 NO_PROFILE = "Value (web) for parameter iamInstanceProfile.name is invalid. Launching failed."

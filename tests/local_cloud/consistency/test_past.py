@@ -206,6 +206,7 @@ def gateways(ec2: Any) -> int:
     return len(ec2.describe_internet_gateways()["InternetGateways"])
 
 
+@pytest.mark.long
 def test_with_eventual_consistency_each_caller_and_call_has_its_own_past(tmp_path: Any) -> None:
     settings: dict[str, Any] = {"speed": 20, "consistency": "eventual:60", "seed": 3}
     with running_cloud.a_cloud(tmp_path / "cloud", **settings) as eventual:
@@ -267,6 +268,7 @@ def replayed(seed: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return Replay(seed=seed).run()
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     first = replayed(1, monkeypatch)
     assert replayed(1, monkeypatch) == first

@@ -75,6 +75,7 @@ def test_one_image_pends_for_long_by_order(cloud: Cloud) -> None:
     assert describe(cloud, slow)["State"] == "pending"
 
 
+@pytest.mark.long
 def test_images_are_described_in_pages_on_request(cloud: Cloud) -> None:
     describe_images = cloud.aws("ec2").describe_images
     whole = [each["ImageId"] for each in describe_images(Owners=["amazon"])["Images"]]

@@ -182,6 +182,7 @@ def test_weights_are_within_2_percentage_points_over_5000_requests(kind: Kind) -
     staged(test)
 
 
+@pytest.mark.long
 def test_changes_arrive_in_their_order_each_after_the_delay() -> None:
     clock = {"now": 0.0}
     shown: list[dict[str, int]] = []
