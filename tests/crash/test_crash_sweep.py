@@ -24,6 +24,7 @@ DOWN = 5
 PHASES = ("launch", "verify", "attach", "soak", "drain", "observe", "retire")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_a_call_that_fails_once_neither_ends_nor_disturbs_a_deployment(worker: Worker) -> None:
     sweep, chance = SweepWorker(fast=worker), random.Random(2)  # noqa: S311  no secret

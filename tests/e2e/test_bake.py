@@ -90,6 +90,7 @@ def test_a_bake_leaves_the_image_its_tags_its_record_and_tfvars_and_nothing_else
     assert {each["name"] for each in contents["packages"]} == names
 
 
+@pytest.mark.long
 def test_an_unchanged_bake_finds_the_image_with_five_calls_and_no_build(
     project: Project, cloud: Cloud
 ) -> None:

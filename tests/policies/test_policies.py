@@ -22,6 +22,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield built
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_a_removed_action_is_refused_and_named_before_anything_changes(world: World) -> None:
     policies = {role: world.policy(str(role)) for role in (Role.DEPLOY, Role.READ)}
