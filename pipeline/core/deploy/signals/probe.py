@@ -93,7 +93,8 @@ class ProbeSignal(Signal):
         self._late = {}
         urls = self._urls(phase, deployment)
         self.prober.send(urls, phase.name)
-        self._tested = urls if phase.has(DETACHED) else ()
+        decides = deployment.kind in DECIDED and not self.tally.totals.ignored
+        self._tested = urls if decides and phase.has(DETACHED) else ()
         return counted
 
     def _urls(self, phase: Phase, deployment: Deployment) -> tuple[str, ...]:

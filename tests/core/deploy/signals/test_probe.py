@@ -208,6 +208,20 @@ def test_a_member_that_never_gives_an_expected_answer_gets_no_traffic() -> None:
     assert raised == [f"verify: gave up after 1m: {BAD}"]
 
 
+@pytest.mark.parametrize(("kind", "ignored"), [(Kind.ROLLBACK, False), (Kind.PROMOTE, True)])
+def test_members_that_never_answer_neither_end_nor_delay_what_the_probe_does_not_decide(
+    kind: Kind, *, ignored: bool
+) -> None:
+    fake, prober = cloud(), FakeProber(bad=frozenset({"verify"}))
+    signal = a_signal(prober, fake, [], ProbeTotals(ignored=ignored))
+    signal.tally.probe = replace(signal.tally.probe, member_url=MEMBERS)
+    phases = {each.name: each for each in promotion(BLUE, GREEN)}
+    signal.begin(phases["verify"], replace(begin(fake).deployment, kind=kind))
+    before = fake.now()
+    signal.finish()
+    assert fake.now() == before
+
+
 def test_a_member_that_fails_after_its_first_answer_gets_no_traffic() -> None:
     fake, prober = cloud(), FakeProber()
     signal = a_signal(prober, fake, [], ProbeTotals())
