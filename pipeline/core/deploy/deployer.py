@@ -228,6 +228,8 @@ class Deployer:
     def _roll_back(self, failed: Phase, failure: PhaseFailure) -> Outcome:
         """Keep evidence of the failure, then undo everything up to the phase that failed."""
         outcome = _outcome(Result.ROLLED_BACK, failed, failure)
+        # The gate of `attach` is the first one that notes healthy members, those of green.
+        outcome = replace(outcome, unserved=failed.name == "attach" and not self.known)
         if not failure.interrupted:
             kept = self._evidence.keep(self.deployment.green)
             outcome = replace(outcome, evidence=kept.where, last_lines=kept.lines)

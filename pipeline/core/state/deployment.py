@@ -164,7 +164,8 @@ class PhaseRun:
 class Outcome:
     """The outcome of a deployment: `phase` and `reason` name the failure, if there was one.
 
-    `last_lines` are those of an unhealthy member, after whose they are.
+    `last_lines` are those of an unhealthy member, after whose they are. `unserved` says that no
+    member of the new release ever passed the checks of the load balancers, so it had no traffic.
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
     why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
     of the error that `reason` or, if there is one, `rollback_error` describes. `hook_errors` are
@@ -178,6 +179,7 @@ class Outcome:
     rollback_error: str = ""
     evidence: str = ""
     last_lines: tuple[str, ...] = ()
+    unserved: bool = False
     remedy: str = ""
     hook_errors: tuple[str, ...] = ()
 

@@ -17,9 +17,15 @@ _AFTER_TRAFFIC = frozenset({"observe", "retire", "delete", "detach"})
 
 
 def with_traffic(deployment: Deployment) -> tuple[PhaseRun, ...]:
-    """Return the phases on the way forward in which green had traffic."""
+    """Return the phases on the way forward in which green had traffic.
+
+    Behind pairs it has none in *attach*, and a release without a healthy member never has any.
+    """
+    if deployment.outcome and deployment.outcome.unserved:
+        return ()
     without = DETACHED | BACK | DELETES
-    return tuple(run for run in deployment.phases if not traits_of(run.name) & without)
+    runs = (run for run in deployment.phases if not traits_of(run.name) & without)
+    return tuple(run for run in runs if not (run.name == "attach" and deployment.target_groups))
 
 
 def is_delivered(deployment: Deployment) -> bool:

@@ -332,6 +332,7 @@ def test_a_group_that_never_becomes_healthy_is_rolled_back() -> None:
     assert fake.serving == fake.existing == {BLUE}
     assert fake.kept == {"evidence.txt": "evidence of web-staging-r000002"}
     assert done.outcome.last_lines == ("journal of i-1", "no database")
+    assert done.outcome.unserved
     assert fake.outages == []
 
 

@@ -151,6 +151,17 @@ def test_a_promotion_that_rolled_back_with_traffic_failed() -> None:
     assert found.restore == Spread(count=2, median=63.0, most=63.0)
 
 
+def test_an_attach_without_a_healthy_member_or_behind_a_pair_had_no_traffic() -> None:
+    attach = runs({"launch": 60, "verify": 5, "attach": 40, "reattach": 3}, "attach")
+    served = Outcome(result=Result.ROLLED_BACK, phase="attach", reason="bad")
+    found = figures(
+        deployment(1, ago(days=9), phases=attach, outcome=served),
+        deployment(2, ago(days=8), phases=attach, outcome=replace(served, unserved=True)),
+        deployment(3, ago(days=7), phases=attach, outcome=served, target_groups=("arn:tg/b",)),
+    )
+    assert (found.counted, found.failed, found.without_traffic) == (1, 1, 2)
+
+
 def test_a_release_whose_retirement_needs_a_person_is_in_service() -> None:
     stuck = deployment(
         2,

@@ -68,6 +68,7 @@ def test_a_signal_that_fails_rolls_back_with_its_reason() -> None:
         reason="5xx: 3 %",
         evidence="deployments/d/evidence.txt",
         last_lines=("journal of i-1", "no database"),
+        unserved=False,
     )
 
 
