@@ -84,8 +84,8 @@ def figures_of(
     weeks = (until - since) / _WEEK
     return Figures(
         environment=environment,
-        since=since.isoformat(),
-        until=until.isoformat(),
+        since=since.isoformat(timespec="seconds"),
+        until=until.isoformat(timespec="seconds"),
         deployments=len(promoted),
         per_week=len(promoted) / weeks if weeks else 0.0,
         lead=_spread(seconds for each in promoted for seconds in _lead_times(each)),
