@@ -16,7 +16,7 @@ from pipeline.adapters.terraform.shared_library import PROGRAM, installed, main,
 
 
 class Fake:
-    """A library whose command raises signals and ends after a number of stops, or after a second.
+    """A library whose command raises signals and ends after a number of stops or ten seconds.
 
     It answers 0 a few times first, as a command that is not ready does.
     """
@@ -31,10 +31,9 @@ class Fake:
     def RunCliWithCancel(self, _: bytes, count: int, words: Any, stdout: int, stderr: int) -> int:  # noqa: N802
         self.begun.append((list(words), stdout, stderr))
         assert count == len(words)
-        for _number in range(self._signals):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.01)  # two pending signals of one kind are one
-        ends = time.monotonic() + 1
+        for number in range(self._signals):  # two pending signals of one kind are one
+            os.kill(os.getpid(), (signal.SIGINT, signal.SIGTERM)[number % 2])
+        ends = time.monotonic() + 10
         while self.stopped < self._stops and time.monotonic() < ends:
             time.sleep(0.001)
         time.sleep(0.01 if self._signals else 0)

@@ -6,6 +6,7 @@ instance knows how a program ended; GetCommandInvocation says what it reported.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -269,9 +270,18 @@ def script_of(hook: Hook, facts: Mapping[str, str]) -> list[str]:
     The last line's exit code is the program's (SSM, "AWS-RunShellScript").
     """
     return [
-        *(f"export {name}={quote(value)}" for name, value in facts.items()),
+        *(f"export {name}={_quoted(value)}" for name, value in facts.items()),
         f"exec {join(hook.command)}",
     ]
+
+
+def _quoted(value: str) -> str:
+    """Quote a value for a shell in which Systems Manager resolves nothing.
+
+    It replaces `{{ssm:NAME}}` in a script by a parameter that the caller may read (Systems Manager
+    User Guide, "Working with Parameter Store"), and a reason may be what a member printed.
+    """
+    return re.sub(r"\{(?=\{)", "{''", quote(value))
 
 
 def invocation_of(instance: str, answer: Mapping[str, Any]) -> Invocation:

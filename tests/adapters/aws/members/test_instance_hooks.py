@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,12 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from pipeline.adapters.aws.members.instance_hooks import GRACE, REGISTRATION, InstanceHooks
+from pipeline.adapters.aws.members.instance_hooks import (
+    GRACE,
+    REGISTRATION,
+    InstanceHooks,
+    script_of,
+)
 from pipeline.core.errors import FailedError
 from pipeline.core.hooks.hook import NOT_STARTED, Hook, HookResult, Point, Runs
 from pipeline.core.masking import Masker
@@ -37,6 +43,16 @@ FAILED: Answer = {
 }
 LOST: Answer = {"Status": "Failed", "StatusDetails": "Undeliverable", "ResponseCode": -1}
 SLOW: Answer = {"Status": "TimedOut", "StatusDetails": "ExecutionTimedOut", "ResponseCode": -1}
+
+
+def test_systems_manager_finds_no_parameter_to_resolve_in_a_value() -> None:
+    """A reason may be what a member printed; the shell must see it as it is."""
+    reason = "it's {{ssm:/db/password}} and {{{x}}}"
+    exported, program = script_of(HOOK, {"AMI_PIPELINE_REASON": reason})
+    assert "{{" not in exported
+    assert program == "exec /opt/warm 'a b'"
+    shell = ["sh", "-c", f'{exported}\nprintf %s "$AMI_PIPELINE_REASON"']
+    assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout == reason
 
 
 def refused(code: str, status: int = 400) -> ClientError:
