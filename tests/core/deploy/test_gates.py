@@ -23,9 +23,8 @@ from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Observation, ObservedGroup, Target
 from pipeline.core.health.verdict import Healthy, Progressing
 from pipeline.core.state.deployment import Delays, Limits, Policy
-from tests.core.deploy.fakes import BLUE, DOCUMENT, GREEN, PLACE, cloud, kept
+from tests.core.deploy.fakes import BLUE, DOCUMENT, GREEN, PLACE, begin, cloud, kept
 from tests.core.health.observations import a_member
-from tests.core.state.test_environment import DEPLOYMENT
 
 PACKAGE = Path(pipeline.__file__).parent
 SHARED = {"base", "wait", "watcher"}
@@ -182,8 +181,8 @@ def going_back(*, whole: bool = False, before: int | None = None) -> GateWatcher
     """Return what watches blue in the phase that restores it."""
     document = replace(DOCUMENT, releases={BLUE: kept(1), GREEN: kept(2)})
     if before is not None:
-        sized = replace(DEPLOYMENT, before=Limits(minimum=1, maximum=4, desired=before))
-        document = replace(document, deployment=sized)
+        sized = begin(cloud(), before=Limits(minimum=1, maximum=4, desired=before))
+        document = replace(document, deployment=sized.deployment)
     return GateWatcher.begin(
         HalfHealthy(BLUE, GREEN, whole=whole),
         document=document,
