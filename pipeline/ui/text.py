@@ -12,7 +12,7 @@ from pipeline.core.validation.one_line import harmless, one_line
 __all__ = ["age", "one_line", "table", "wrapped"]
 
 _DURATION = re.compile(r"(?<=\d[hm]) (?=\d+[ms]\b)|(?<=\d) (?=(?:s|min|h|d)\b)")
-_COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+")
+_COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+(?: --config (?:'[^']*'|\S+))?")
 
 
 def age(created: str, now: datetime) -> str:

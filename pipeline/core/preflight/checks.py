@@ -224,7 +224,8 @@ def _probe(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         )
 
 
-_OTHER = f"promote another image; list them: {commands.images()}"
+def _other() -> str:
+    return f"promote another image; list them: {commands.images()}"
 
 
 def _image(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
@@ -236,7 +237,7 @@ def _image(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield Finding(
             where=where,
             what=f"does not exist in {region}, or this account has no permission to use it",
-            remedy=f"{_OTHER}; check it in AWS: {listing}",
+            remedy=f"{_other()}; check it in AWS: {listing}",
         )
     image = facts.image
     if image is None:
@@ -273,7 +274,7 @@ def _image(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
 
 
 def _instead(state: str, listing: str) -> str:
-    return f"wait until it is available: {listing}" if state == "pending" else _OTHER
+    return f"wait until it is available: {listing}" if state == "pending" else _other()
 
 
 def _type(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
