@@ -200,10 +200,16 @@ def doctor(environment: str = "") -> str:
     return ami_pipeline("doctor", *_option("-e", environment))
 
 
-def permissions(role: str = "", environment: str = "", group: str = "") -> str:
-    """Return the command that prints the policy of a role; `group` is an adopted group."""
+def permissions(
+    role: str = "", environment: str = "", group: str = "", *, pair: bool = False, part: int = 0
+) -> str:
+    """Return the command that prints the policy of a role; `group` is an adopted group.
+
+    `pair` adds what setting up a pair needs; `part` is the number of one of several policies.
+    """
     words = [*([role] if role else []), *_option("-e", environment), *_option("--group", group)]
-    return ami_pipeline("permissions", *words)
+    words += ["--pair"] if pair else []
+    return ami_pipeline("permissions", *words, *_option("--part", str(part or "")))
 
 
 def destroy(environment: str, *, with_traffic: bool = False) -> str:

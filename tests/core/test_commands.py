@@ -58,6 +58,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.permissions: [
         commands.permissions(),
         commands.permissions("deploy", "staging", "web-asg"),
+        commands.permissions("deploy", "staging", pair=True, part=2),
     ],
     commands.lock_show: [commands.lock_show("staging")],
     commands.state_hooks: [

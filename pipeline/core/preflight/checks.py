@@ -38,6 +38,7 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         *_alarms(facts, proposal),
         *_batches(facts, proposal),
         *_probe(facts, proposal),
+        *_instance_hooks(facts, proposal),
     ]
     if proposal.green:
         found += permission_findings(facts, proposal)
@@ -221,6 +222,21 @@ def _probe(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             remedy=f"see the answer: {commands.shell('curl', '-i', proposal.probe_url)}"
             f"{allow_unhealthy_hint(proposal)}",
             blocking=not proposal.allow_unhealthy,
+        )
+
+
+def _instance_hooks(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
+    """Tell that hooks could not run on the serving members; green's image may have the agent."""
+    deaf = {each: why for each, why in (facts.deaf or {}).items() if why}
+    if deaf:
+        member, why = min(deaf.items())
+        some = f"{len(deaf)} of {len(facts.deaf or {})} members of {proposal.blue} get no commands"
+        yield Finding(
+            where=proposal.instance_hook,
+            what=f"runs on instances, but {some}: {member}: {why}",
+            remedy="give the role of the instance profile AmazonSSMManagedInstanceCore and the "
+            f"image the SSM Agent; check: {commands.managed_node(member)}",
+            blocking=False,
         )
 
 
