@@ -9,10 +9,10 @@ from datetime import datetime
 
 from pipeline.core.validation.one_line import harmless, one_line
 
-__all__ = ["age", "one_line", "table", "wrapped"]
+__all__ = ["age", "fitted", "one_line", "table", "wrapped"]
 
 _DURATION = re.compile(r"(?<=\d[hm]) (?=\d+[ms]\b)|(?<=\d) (?=(?:s|min|h|d)\b)")
-_COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+")
+_COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+(?: --config (?:'[^']*'|\S+))?")
 
 
 def age(created: str, now: datetime) -> str:
@@ -54,3 +54,42 @@ def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def fitted(
+    rows: Sequence[Sequence[str]],
+    width: int | None,
+    folds: Sequence[str],
+    beside: Sequence[str] = (),
+) -> list[str]:
+    """Return a table that fits `width`; the first row has the titles.
+
+    While it is wider, the columns with the titles `folds` leave it in this order: what they say
+    is on lines below the row, after its part of `beside` and the title. None is any width.
+    """
+    titles, folded = rows[0], list[str]()
+    lines = table(rows)
+    for title in folds if width else ():
+        if max(map(len, lines)) <= (width or 0):
+            break
+        if title in titles:
+            folded.append(title)
+            lines = table([_without(row, titles, folded) for row in rows])
+    folded = [title for title in titles if title in folded]
+    found = [lines[0]]
+    for number, (line, row) in enumerate(zip(lines[1:], rows[1:], strict=True)):
+        margin = beside[number] if beside else ""
+        cells = ((title, row[titles.index(title)]) for title in folded)
+        below = (f"{title.lower()}: {cell}" for title, cell in cells if cell not in {"-", ""})
+        found += [line, *(_below(text, margin, width or 0) for text in below)]
+    return found
+
+
+def _without(row: Sequence[str], titles: Sequence[str], folded: Sequence[str]) -> list[str]:
+    return [cell for cell, title in zip(row, titles, strict=True) if title not in folded]
+
+
+def _below(text: str, margin: str, width: int) -> str:
+    return "\n".join(
+        f"{margin}    {line}" for line in wrapped(text, width - len(margin) - 4, 0).split("\n")
+    )

@@ -52,7 +52,7 @@ def _row(deployment: Deployment, now: datetime) -> tuple[str, ...]:
         one_line(deployment.version, 15) or "-",
         f"{age(deployment.began, now)} ago",
         "-" if seconds is None else format_duration(seconds),
-        deployment_text.format_runner(deployment.by),
+        one_line(deployment.beginner),
     )
 
 
