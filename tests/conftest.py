@@ -42,6 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(scheduling.SharedClouds())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=scheduling.turn_of)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the summary line of the crash suite (tests/crash/report.py)."""
     for report in terminalreporter.stats.get("passed", []):

@@ -43,7 +43,10 @@ def whole_remedies() -> tuple[tuple[str, str], ...]:
 
 def remedies() -> Iterator[tuple[str, str]]:
     for path in sorted(PIPELINE.rglob("*.py")):
-        for function in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        if "commands." not in text:
+            continue
+        for function in ast.walk(ast.parse(text)):
             if isinstance(function, ast.FunctionDef):
                 place = f"{path.relative_to(PIPELINE)} {function.name}"
                 yield from ((place, name) for name in commands_of(function))
