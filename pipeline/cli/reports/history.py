@@ -33,7 +33,7 @@ def history(context: Context, environment: str, limit: int) -> int:
 
     damaged: list[RefusedError] = []
     found = read(reading_application(context), environment, limit, damaged.append)
-    text = history_text(found, datetime.now(UTC), environment, context.width)
+    text = history_text(found, datetime.now(UTC), environment, context.width, context.columns)
     document = history_document(found) | {"damaged": damaged_documents(damaged)}
     text = "\n".join([text, *damaged_lines(damaged)])
     context.tell(as_json(document) if context.json else text)
