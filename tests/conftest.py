@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.core.ci import VARIABLES
 from tests import scheduling
+from tests.e2e import combinations
 from tests.packer_plugins import PLUGINS
 
 # Rewrite the assertions of these helpers, too; this must precede their import.
@@ -36,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="stand-in",
         help="what the matrix of deployments runs on (tests/e2e/test_matrix.py)",
     )
+    parser.addoption(
+        combinations.EVERY,
+        action="store_true",
+        help="run every end-to-end scenario behind each kind of load balancer alone",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,8 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(scheduling.FirstCollector())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=scheduling.turn_of)
+    if not config.getoption(combinations.EVERY):
+        left = set(combinations.surplus(items))
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

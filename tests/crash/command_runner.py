@@ -72,13 +72,21 @@ class CommandRunner:
         self.parent.wait()
 
     def begin(
-        self, *words: str, cwd: Path, env: Mapping[str, str], crash: Path | None = None
+        self,
+        *words: str,
+        cwd: Path,
+        env: Mapping[str, str],
+        crash: Path | None = None,
+        forks: Path | None = None,
     ) -> RunningCommand:
-        """Start a command; `crash` is its order file for a kill or fault."""
+        """Start a command; `crash` is its order file for a kill or fault.
+
+        The stand-in beside the order file `forks` is forked (`forked_terraform`).
+        """
         self._count += 1
         name = self.folder / f"{self._count:06}"
         order = {"words": words, "cwd": str(cwd), "env": dict(env), "name": str(name)}
-        order["crash"] = str(crash or "")
+        order |= {"crash": str(crash or ""), "forks": str(forks or "")}
         assert self.parent.stdin
         self.parent.stdin.write(json.dumps(order) + "\n")
         self.parent.stdin.flush()
@@ -153,6 +161,7 @@ def import_all() -> None:
     import botocore.session  # noqa: PLC0415  the same
 
     import pipeline  # noqa: PLC0415  the same
+    from tests.crash import forked_terraform  # noqa: F401, PLC0415  the same
 
     for module in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
         if not module.name.startswith("pipeline.cli.local_cloud") and not module.name.endswith(
@@ -222,7 +231,7 @@ def write_atomically(path: Path, number: int) -> None:
 def run(order: dict[str, Any]) -> int:
     """Run the tool in this process; return its exit code."""
     from pipeline.cli.main import main  # noqa: PLC0415  already imported
-    from tests.crash import boundaries  # noqa: PLC0415  the same
+    from tests.crash import boundaries, forked_terraform  # noqa: PLC0415  the same
 
     os.setsid()
     redirect(Path(order["name"]))
@@ -230,6 +239,8 @@ def run(order: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(order["env"])
     sys.argv = ["ami-pipeline", *order["words"]]
+    if order["forks"]:
+        forked_terraform.install(Path(order["forks"]))
     if order["crash"]:
         boundaries.watch_tool(Path(order["crash"]))
     try:

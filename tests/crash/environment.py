@@ -153,7 +153,7 @@ class CrashEnvironment:
         verb, *more = words
         result = ("--output", "json", verb, "-e", self.site.environment, *more)
         where: dict[str, Any] = {"cwd": self.site.project.folder, "env": self.site.project.env}
-        return self.runner.begin(*result, **where, crash=crash)
+        return self.runner.begin(*result, **where, crash=crash, forks=self.order)
 
     @contextlib.contextmanager
     def storm(self, injection: Injection) -> Iterator[None]:
