@@ -249,6 +249,7 @@ class Campaign:
             progress(f"{timeline['forgotten']} moments were forgotten: the figures may be wrong")
         own, terraform = observed.counted(moments, window)
         decision = observed.decision(moments, window)
+        served = observed.only_new_serve(moments, window)
         return {
             "profile": self._profile.name,
             "scenario": step.scenario,
@@ -260,6 +261,7 @@ class Campaign:
             "requests": len(observed.within(requests, window)),
             "failed": observed.failed(requests, window),
             "decision": None if decision is None else round(decision, 2),
+            "served": None if served is None else round(served, 2),
             "own_calls": own.total(),
             "terraform_calls": terraform.total(),
             "memory": round(result.memory, 1),
@@ -312,8 +314,8 @@ def phases(result: CommandResult) -> dict[str, float]:
 
 
 SHOWN_FIELDS = (
-    *("scenario", "members", "contender", "seconds", "code", "failed", "decision", "own_calls"),
-    *("terraform_calls", "memory", "left", "back", "phases", "terraform"),
+    *("scenario", "members", "contender", "seconds", "code", "failed", "decision", "served"),
+    *("own_calls", "terraform_calls", "memory", "left", "back", "phases", "terraform"),
 )
 
 

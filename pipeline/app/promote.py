@@ -73,6 +73,7 @@ def promote(
         change_program=request.change_program,
         wait=request.wait,
         freeze=gate_of(request, Kind.PROMOTE),
+        plans=True,
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():

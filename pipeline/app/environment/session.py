@@ -60,7 +60,7 @@ class SessionOptions:
     `change_program` allows another program than the one that wrote Terraform's state.
     `ends_pause` says that the command resumes or aborts a paused deployment. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `freeze` says what it
-    does in a freeze, None to ignore it.
+    does in a freeze, None to ignore it. `plans` says that Terraform plans soon.
     """
 
     command: str
@@ -71,6 +71,7 @@ class SessionOptions:
     ends_pause: bool = False
     wait: float | None = None
     freeze: FreezeGate | None = None
+    plans: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +115,8 @@ class EnvironmentSession:
             until = None if options.wait is None else reader.pace.clock() + options.wait
             EnvironmentLease(reader=reader, until=until).require_free()
             document = _check(reader, options, require)
+            if options.plans:
+                reader.start_provider(document)
             reader.identify()
             if not options.rebuilds and (lost := find_lost(reader, document)):
                 raise lost
