@@ -13,6 +13,7 @@ from benchmarks.figures import Figure, at_most, shown
 
 Record = Mapping[str, Any]
 GOOD, ROLLBACK = "good", "rollback"
+EARLY = "no-wait-retire"
 SIZES = (3, 10, 100)
 WALL = {"real": 0.72, "none": 1.0}
 """The goals for the wall time of a promotion, as a share of the recipe's."""
@@ -22,12 +23,13 @@ LATENCIES = {"real": "real latencies", "none": "no latencies"}
 def figures(records: Sequence[Record]) -> list[Figure]:
     """Return every figure that these records allow."""
     own = [each for each in records if each["contender"] == "ami-pipeline"]
+    failed = sum(r["failed"] for r in (*own, *(r for r in records if r["contender"] == EARLY)))
     return [
         *wall_times(records),
         *own_calls(own),
         *rollbacks(own),
         *phase_seconds(own),
-        at_most("promote: failed requests, all runs", sum(r["failed"] for r in own), "", 0),
+        at_most("promote: failed requests, all runs", failed, "", 0),
         at_most("promote: peak memory of our process", max(r["memory"] for r in own), "MiB", 90),
     ]
 
@@ -54,6 +56,11 @@ def wall_times(records: Sequence[Record]) -> Iterator[Figure]:
             if own and recipe:
                 name = f"promote over the recipe, {size} members, {LATENCIES[profile]}"
                 yield at_most(name, own / recipe, "x", WALL[profile])
+            early = median_of(select(records, contender=EARLY, **of), "seconds")
+            if early and recipe:
+                how = f"{size} members, {LATENCIES[profile]}"
+                name = f"promote --no-wait-retire over the recipe, {how}"
+                yield at_most(name, early / recipe, "x", WALL[profile])
             yield from until_served(records, of, f"{size} members, {LATENCIES[profile]}")
     usual = median_of(
         select(records, contender="ami-pipeline", profile="real", healthy_checks=3), "decision"

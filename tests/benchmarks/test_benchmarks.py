@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import observed, summary
-from benchmarks.contenders import AmiPipeline, Recipe, terraform_runs
+from benchmarks.contenders import AmiPipeline, Recipe, WithoutRetirement, terraform_runs
 from benchmarks.deployments import CAMPAIGN
 from benchmarks.observed import Window, percentile
 from benchmarks.pictures import stacked, ticks
@@ -222,6 +222,15 @@ class TestTheSummary:
         )
         assert found["promote over the recipe, 3 members, no latencies"] == (0.75, "<= 1", True)
 
+    def test_compares_a_promotion_that_leaves_the_removal_to_a_later_command(self) -> None:
+        found = figures(
+            record(),
+            record(contender="no-wait-retire", seconds=42.0),
+            record(contender="recipe", seconds=60.0),
+        )
+        name = "promote --no-wait-retire over the recipe, 3 members, real latencies"
+        assert found[name] == (0.7, "<= 0.72", True)
+
     @pytest.mark.parametrize(("profile", "goal"), [("real", "<= 0.75"), ("none", "")])
     def test_compares_the_time_until_only_the_new_members_serve(
         self, profile: str, goal: str
@@ -264,7 +273,7 @@ class TestTheSummary:
     ) -> None:
         found = figures(record(), record(contender="recipe", failed=900))
         assert found["promote: failed requests, all runs"] == (0, "<= 0", True)
-        found = figures(record(failed=1))
+        found = figures(record(), record(contender="no-wait-retire", failed=1))
         assert found["promote: failed requests, all runs"] == (1, "<= 0", False)
 
 
@@ -273,6 +282,7 @@ def test_the_campaign_contains_what_the_goals_need() -> None:
     for size in summary.SIZES:
         good = [each for each in real if (each.scenario, each.members) == ("good", size)]
         assert AmiPipeline in good[0].contenders
+        assert (WithoutRetirement in good[0].contenders) == (size < 100)
         assert (Recipe in good[0].contenders) == (size < 100)
     assert {each.scenario for each in real} == {"good", "never healthy", "not yet listed"}
     assert any(each.rollback for each in real)

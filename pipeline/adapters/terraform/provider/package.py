@@ -16,7 +16,7 @@ from pipeline.core.terraform.provider_lock import LOCK_FILE, locked_package
 from pipeline.core.terraform.shared_provider import SOURCE, may_configure, package_hash
 
 INSTALLED = ".terraform/providers"
-CHUNK = 1 << 22
+CHUNK = 1 << 18
 _CONFIGURATION = ("TF_CLI_CONFIG_FILE", "TERRAFORM_CONFIG")
 _OVERRIDES = "dev_overrides"
 
