@@ -40,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(scheduling.SharedClouds())
+    config.pluginmanager.register(scheduling.FirstCollector())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,14 +1,19 @@
-"""Which tests one worker of pytest-xdist runs together, and when the clouds that they share end."""
+"""Which tests one worker of pytest-xdist runs together, who collects first, and when clouds end."""
 
 from __future__ import annotations
 
 import functools
+import tempfile
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from _pytest.fixtures import SubRequest
 
 SHARED = (
@@ -74,6 +79,43 @@ class SharedScheduling(LoadScopeScheduling):
         units = self.assigned_work[node]
         for scope in [scope for scope, unit in units.items() if all(unit.values())]:
             del units[scope]
+
+
+class FirstCollector:
+    """Lets one worker collect alone if no test is compiled yet: it compiles them for all others.
+
+    pytest rewrites the assertions of each test module, which takes longer than all the rest of a
+    collection, and workers that begin together find nothing that another one has written.
+    """
+
+    LONGEST = 120.0
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self, session: pytest.Session) -> Iterator[None]:
+        worker = getattr(session.config, "workerinput", None)
+        if worker is None or is_compiled():
+            return (yield)
+        done = Path(tempfile.gettempdir()) / f"ami-pipeline-collected-{worker['testrunuid']}"
+        if worker["workerid"] != "gw0":
+            wait_for(done, self.LONGEST)
+            return (yield)
+        session.config.add_cleanup(lambda: done.unlink(missing_ok=True))
+        try:
+            return (yield)
+        finally:
+            done.touch()
+
+
+def is_compiled() -> bool:
+    """Return True if pytest has compiled tests of this checkout before."""
+    return any(Path(__file__).with_name("__pycache__").glob("test_*-pytest-*.pyc"))
+
+
+def wait_for(path: Path, seconds: float) -> None:
+    """Return once a file exists, or when time is up."""
+    deadline = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 class SharedClouds:

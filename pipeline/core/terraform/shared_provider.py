@@ -1,6 +1,6 @@
 """Define how Terraform uses a provider that runs already, and when it may.
 
-A provider is a go-plugin server (hashicorp/go-plugin, docs/internals.md). Its starter sets a
+A provider is a go-plugin server (hashicorp/go-plugin, "Internals"). Its starter sets a
 cookie, and it prints one line with its socket. Terraform takes the socket from
 TF_REATTACH_PROVIDERS (its docs, "Debugging Providers"); OpenTofu does the same. Such a provider is
 configured again by each command, and Terraform neither starts it nor takes its checksum (ADR 115).

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.process.process import Service, serve
-from tests.adapters.process.test_process import GRANDCHILD, group_of, is_gone, python
+from tests.adapters.process.children import GRANDCHILD, group_of, is_gone, python
 
 SERVING = "print('starting', flush=True); print('ready 7', flush=True)\n"
 

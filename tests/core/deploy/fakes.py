@@ -475,6 +475,9 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     def addresses(self, group: str) -> tuple[str, ...]:
         return ()
 
+    def url_of(self, rule: str) -> str:
+        return f"http://test.example:9000#{rule}"
+
     def evidence(self, group: str, observation: Observation) -> Evidence:
         self._call("evidence")
         return Evidence(text=f"evidence of {group}", lines=("journal of i-1", "no database"))

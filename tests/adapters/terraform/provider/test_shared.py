@@ -21,7 +21,7 @@ from pipeline.adapters.terraform.provider.shared import SharedProvider
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Event, Message
 from pipeline.core.terraform.program import OPENTOFU, TERRAFORM, Program
-from tests.adapters.process.test_process import is_gone
+from tests.adapters.process.children import is_gone
 
 PROVIDER = f"""#!{sys.executable} -S
 import os, signal, socket, sys
