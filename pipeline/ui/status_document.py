@@ -41,6 +41,7 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "unknown_groups": [_group(status, observation.groups[name]) for name in unknown],
         "freeze": freezes_document(status.frozen),
         "in_flight": _in_flight(status),
+        "removal_pending": list(environment.unremoved),
         "lease": lease_document(environment.lease),
         "rollback": _rollback(status.rollback),
         "drill": _drill(environment.drill, status.rollback),
@@ -73,6 +74,7 @@ def _release(
         "since": record.since or None,
         "warm_until": record.warm_until or None,
         "failed": record.failed,
+        "removal_pending": record.removal or None,
         "adopted": adopted_document(record.adopted),
         "group": _group(status, group) if group else None,
     }
