@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
@@ -20,6 +20,7 @@ from pipeline.app.reports.changes import Comparison
 from pipeline.app.survey import Survey, given_to, serving_group
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
+from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.phase import Manner, Phase
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged, pauses_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from pipeline.app.application import Application
@@ -19,6 +19,7 @@ from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.environment.undone import undone
 from pipeline.core import commands
+from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.plan import (
     Confirm,
     PlanPreview,

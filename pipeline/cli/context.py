@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,6 +14,7 @@ import click
 
 from pipeline.core import commands
 from pipeline.core.ci import ci_variable
+from pipeline.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pipeline.app import Application

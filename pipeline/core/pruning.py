@@ -7,10 +7,11 @@ so whatever is not known to be unused stays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from pipeline.core.bake.model import ObservedImage
+from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError
 from pipeline.core.image import BAKE_TAG, NO_ITEMS, TAG_PREFIX, Image, ImageStatus, Usage
 from pipeline.core.state.environment import Environment, ReleaseRecord

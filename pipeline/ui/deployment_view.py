@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.events import (
     DeploymentBegan,
     DeploymentEnded,

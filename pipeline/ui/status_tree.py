@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.state.environment import NEXT, ReleaseRecord
 from pipeline.core.state.ownership import other_owner

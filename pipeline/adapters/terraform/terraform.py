@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pipeline.adapters.process.survivors import shared_lock
 from pipeline.adapters.terraform.program import find_program
 from pipeline.adapters.terraform.stream import LAST_LINES, RunOutput, StreamReader, parse_diagnostic
 from pipeline.core.bake.model import Ending
+from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report, ToolEnded
 from pipeline.core.masking import MaskedOutput, Masker

@@ -6,7 +6,6 @@ A removal of groups is a deployment of its own. After a rollback, the replaced i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.reconciler import build_reconciler, build_resources
 from pipeline.app.environment.recording import recorded
 from pipeline.app.environment.signals import signals_of
+from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Ledger

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pipeline.app.application import Application
 from pipeline.app.environment.freezes import FreezeGate
@@ -30,6 +30,7 @@ from pipeline.app.environment.paused import (
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.unrecorded import find_lost
 from pipeline.app.tracing import start_tracing
+from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.state.deployment import Deployment, Result, result_of

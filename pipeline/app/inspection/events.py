@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from pipeline.app.application import Application
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.inspection.happenings import (
     Happening,

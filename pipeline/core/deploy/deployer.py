@@ -8,9 +8,10 @@ table says what follows. The way back is the same loop over another table.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, partial
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.evidence import EvidenceKeeper
 from pipeline.core.deploy.hook_runner import HookRunner, over
 from pipeline.core.deploy.observer import Observer

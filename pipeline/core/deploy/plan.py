@@ -6,10 +6,10 @@ These values are apart from the commands because all of them, and the interface,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from pipeline.core import commands
+from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState

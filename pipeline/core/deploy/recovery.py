@@ -9,9 +9,10 @@ there is; without both, the remains of both are deleted and nothing serves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pipeline.core import commands
+from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import ALL, Fleet, Manner, Phase, manner_of
 from pipeline.core.deploy.phases import promotion

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.health import target_health
 from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup
 from pipeline.core.health.unrecoverable import (

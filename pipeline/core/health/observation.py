@@ -7,9 +7,10 @@ writes an observation by hand.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.image import NO_ITEMS
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Activity, Balancer, Observation, Target
 from pipeline.core.health.pairs import describe_weights
 from pipeline.core.state.deployment import Deployment

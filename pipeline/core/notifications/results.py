@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from pipeline.core.dataclass import dataclass
 from pipeline.core.notifications.notification import Notification
 
 

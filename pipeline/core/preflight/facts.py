@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.place import Place
 from pipeline.core.permissions.probes import Launch, PermissionFacts

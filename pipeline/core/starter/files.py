@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from pipeline.core.dataclass import dataclass
 
 GITIGNORE = ".gitignore"
 IGNORED = (

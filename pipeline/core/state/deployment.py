@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from pipeline.core.analysis.policy import Analysis
 from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.changes.model import Changes
+from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer
 from pipeline.core.hooks.hook import Hook
 from pipeline.core.image import NO_ITEMS

@@ -7,10 +7,11 @@ document and rejects a write that is based on an outdated read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.deployment import Deployment, Kind, Limits, Result, Runner
 from pipeline.core.state.release import AdoptedGroup, Release, group_name, number_of, release_of

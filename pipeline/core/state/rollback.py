@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from pipeline.core import commands
 from pipeline.core.changes.inputs import input_changes
+from pipeline.core.dataclass import dataclass
 from pipeline.core.state.deployment import Deployment, Kind, Result
 from pipeline.core.state.environment import (
     NEXT,

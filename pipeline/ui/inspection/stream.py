@@ -6,9 +6,10 @@ With color, the beginning of a line has the color of its release.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TextIO
 
+from pipeline.core.dataclass import dataclass
 from pipeline.ui.icons import drawable
 
 COLORS = (32, 36, 33, 35, 34, 31)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipeline.adapters.aws.credentials import read_credentials
 from pipeline.adapters.aws.group_parsing import read_hold
 from pipeline.adapters.aws.images import read_image_facts
 from pipeline.adapters.aws.preflight import queries
+from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.ports import GroupReader
 from pipeline.core.errors import PipelineError
 from pipeline.core.health.observation import Balancer, Observation

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
 
+from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.deploy.gates.wait import Wait
