@@ -48,6 +48,11 @@ class Context:
         """Return the width for the result: the terminal's, or a log page's."""
         return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else PAGE
 
+    @property
+    def columns(self) -> int | None:
+        """Return the width of the terminal, None for a pipe: it keeps whole lines."""
+        return self.width if is_terminal(sys.stdout) else None
+
     def again(self, *more: str) -> str:
         """Return this run's command for pasting, with more words at its end."""
         return commands.ami_pipeline(*self.arguments, *more)
@@ -135,7 +140,10 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
 
     require_dotenv(dotenv)
     try:
-        with progress(sys.stderr, live=context.live, environ=os.environ) as report:
+        follows = is_terminal(sys.stdout) and not context.json
+        with progress(
+            sys.stderr, live=context.live, environ=os.environ, result_follows=follows
+        ) as report:
             app = Application.start(Options(config=context.config), report)
             with app.interrupts.held():
                 try:

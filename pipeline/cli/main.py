@@ -22,6 +22,7 @@ from click.shell_completion import CompletionItem
 
 from pipeline import __version__
 from pipeline.cli.context import Context, echo
+from pipeline.core import commands
 from pipeline.core.errors import (
     ConfigurationError,
     InternalError,
@@ -100,6 +101,8 @@ def _override(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
     """Replace a global option by the one after the command, which is nearer."""
     if value is not None and option.name and ctx.get_parameter_source(option.name) is _TYPED:
         given = {"color": False} if option.name == "no_color" else {option.name: value}
+        if option.name == "config":
+            commands.use_file(value)
         ctx.obj = replace(ctx.obj, **given)
     return value
 
@@ -177,6 +180,7 @@ def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_c
     The options below work before and after the command. Without an AWS account,
     start with: ami-pipeline init --rehearse
     """
+    commands.use_file(config)
     ctx.obj = Context(
         config=config,
         output=output,

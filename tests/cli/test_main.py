@@ -215,6 +215,21 @@ def test_global_options_work_before_and_after_the_command(
     assert run(["--verbose", "--no-color", "docs", "--verbose", "--no-color"]) == 0
 
 
+@pytest.mark.parametrize(
+    "words", [["--config", "web.toml", "status"], ["status", "--config=web.toml"]]
+)
+def test_the_command_to_paste_names_the_file_of_the_option(
+    words: list[str], capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "web.toml").write_text("app = 1\n")
+    assert run(words) == 2
+    assert "then run: ami-pipeline config check --config web.toml\n" in capsys.readouterr().err
+    (tmp_path / "pipeline.toml").write_text("app = 1\n")
+    assert run(["status"]) == 2
+    assert "then run: ami-pipeline config check\n" in capsys.readouterr().err
+
+
 def test_the_options_after_a_command_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Context] = []
 

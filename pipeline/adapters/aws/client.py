@@ -332,11 +332,6 @@ _REMEDIES: Mapping[str, str] = {
         ("InvalidProxiesConfigError", "ProxyConnectionError"),
         f"fix HTTPS_PROXY and NO_PROXY, then check: {commands.WHO_AM_I}",
     ),
-    **dict.fromkeys(
-        DENIED,
-        "allow the action named above in the IAM policy of this role; "
-        f"the policy that it needs: {commands.permissions()}",
-    ),
     **dict.fromkeys(BAD_CREDENTIALS, f"renew the credentials, then check: {commands.WHO_AM_I}"),
     **dict.fromkeys(
         BUSY, "wait until the group's own scaling activity has ended, then run the command again"
@@ -351,5 +346,8 @@ _REMEDIES: Mapping[str, str] = {
 def _remedy(error: Exception) -> str:
     if is_throttled(error):
         return "AWS throttles this account: wait a minute, then run the command again"
+    if error_code(error) in DENIED:
+        allow = "allow the action named above in the IAM policy of this role"
+        return f"{allow}; the policy that it needs: {commands.permissions()}"
     found = _REMEDIES.get(type(error).__name__) or _REMEDIES.get(error_code(error))
     return found or "run the command again; the message above is AWS's own"

@@ -61,7 +61,7 @@ class SessionOptions:
     `change_program` allows another program than the one that wrote Terraform's state.
     `ends_pause` says that the command resumes or aborts a paused deployment. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `freeze` says what it
-    does in a freeze, None to ignore it.
+    does in a freeze, None to ignore it. `why` is the reason that a person gave.
     """
 
     command: str
@@ -72,6 +72,7 @@ class SessionOptions:
     ends_pause: bool = False
     wait: float | None = None
     freeze: FreezeGate | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +158,7 @@ class EnvironmentSession:
             ended = end_overdue(leased, back=action is Interrupted.UNDO)
             done: Deployment | None = require_finished(ended)
         else:
-            done = finish_interrupted(leased, action)
+            done = finish_interrupted(leased, action, self.options.why)
         if done is not None and result_of(done) is Result.PAUSED:
             raise paused_error(self.reader, done)
         return done
