@@ -68,7 +68,7 @@ class Step:
         return self.scenario != GOOD
 
 
-ALL = (*CONTENDERS, WithoutRetirement)
+ALL: tuple[type[Contender], ...] = (*CONTENDERS, WithoutRetirement)
 RELEASES = (
     Step(scenario=GOOD, members=3, contenders=ALL, rounds=2, rollback=True),
     Step(scenario=NEVER, members=3),

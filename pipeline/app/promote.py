@@ -33,7 +33,7 @@ from pipeline.core.deploy.selection.release import (
     size_instead,
 )
 from pipeline.core.deploy.sizes.limits import limits_of
-from pipeline.core.deploy.ways_back import drill
+from pipeline.core.deploy.ways_back import drill, removing_later
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Message
 from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
@@ -348,7 +348,8 @@ class Promotion:
         warm = [name for name in document.releases if name != blue]
         if self.kind is Kind.DRILL:
             return drill(blue, deployment.green, warm, how)
-        return promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
+        phases = promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
+        return removing_later(phases) if self.request.removes_later else phases
 
     def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
         """Plan the launch of green; refuses a plan that changes any other group.

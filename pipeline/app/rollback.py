@@ -43,7 +43,7 @@ from pipeline.core.deploy.selection.versions import (
     release_named,
 )
 from pipeline.core.deploy.sizes.limits import limits_of
-from pipeline.core.deploy.ways_back import rollback
+from pipeline.core.deploy.ways_back import removing_later, rollback
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
@@ -282,6 +282,7 @@ class Rollback:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
         phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
+        phases = phases if self.request.wait else removing_later(phases)
         policy = self.leased.reader.policy
         return PlanPreview(
             deployment=deployment,
@@ -304,7 +305,10 @@ class Rollback:
         again = commands.rollback(reader.environment, to=request.to, allow_quarantined=True)
         require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
         promote = PromoteRequest(
-            environment=reader.environment, detach=request.detach, why=request.why
+            environment=reader.environment,
+            detach=request.detach,
+            why=request.why,
+            removes_later=not request.wait,
         )
         promotion = Promotion(
             leased=self.leased,

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.e2e.project import wait_for
 from tests.e2e.site import Site, state_with, wait_for_exit
@@ -261,28 +260,6 @@ def newest_release(case: Case) -> str:
     """Return the newest release in the document."""
     releases = case.site.document()["content"]["releases"]
     return str(max(releases))
-
-
-def serving(site: Site) -> str:
-    """Return the release that serves."""
-    return str(site.document()["content"]["serving"])
-
-
-def other(site: Site) -> str:
-    """Return the image that does not serve."""
-    kept = site.document()["content"]["releases"][serving(site)]
-    return {site.testbed.old: site.testbed.new, site.testbed.new: site.testbed.old}[
-        kept["release"]["ami_id"]
-    ]
-
-
-def sources(site: Site, group: str) -> object:
-    """Return the traffic sources of a group, or None while it does not exist."""
-    try:
-        client = site.testbed.cloud.aws("autoscaling")
-        return client.describe_traffic_sources(AutoScalingGroupName=group)["TrafficSources"]
-    except ClientError:
-        return None
 
 
 def child_of(parent: int, word: bytes) -> int:

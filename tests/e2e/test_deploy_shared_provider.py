@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.matrix import child_of, other, serving, sources
+from tests.e2e.matrix import child_of
+from tests.e2e.serving import other, serving, sources
 from tests.e2e.site import LONGEST, Site, state_with, wait_for_exit
 from tests.e2e.testbed import CloudTestbed
 from tests.running_cloud import eventually
