@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pipeline.core import commands
 from pipeline.core.ci import ci_variable
 from pipeline.core.dataclass import dataclass
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.app import Application
 
 PAGE = 100
@@ -46,6 +45,8 @@ class Context:
     @property
     def width(self) -> int:
         """Return the width for the result: the terminal's, or a log page's."""
+        import shutil
+
         return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else PAGE
 
     @property
@@ -55,6 +56,8 @@ class Context:
 
     def again(self, *more: str) -> str:
         """Return this run's command for pasting, with more words at its end."""
+        from pipeline.core import commands
+
         return commands.ami_pipeline(*self.arguments, *more)
 
     def tell(self, text: str) -> None:
