@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from pipeline.adapters.store.factory import open_store
 from pipeline.adapters.terraform.root_module import shipped_module
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.ci import require_lasting_state
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import ConfigurationError, PipelineError
 from pipeline.core.events import Event, Message, Report
 from pipeline.core.masking import SHORTEST, Masker, texts

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pipeline.adapters.aws.preflight.permission_probes import PermissionProber
 from pipeline.adapters.store.records.permission_proofs import PermissionProofs
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.config import EnvironmentSettings, TerraformSettings
-from pipeline.core.dataclass import dataclass
 from pipeline.core.hooks.hook import Runs
 from pipeline.core.permissions.features import features_of_module
 from pipeline.core.permissions.probes import Launch, PermissionFacts, digest_of

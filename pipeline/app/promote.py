@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
@@ -20,7 +20,6 @@ from pipeline.app.reports.changes import Comparison
 from pipeline.app.survey import Survey, given_to, serving_group
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.phase import Manner, Phase
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged, pauses_of
@@ -34,7 +33,7 @@ from pipeline.core.deploy.selection.release import (
     size_instead,
 )
 from pipeline.core.deploy.sizes.limits import limits_of
-from pipeline.core.deploy.ways_back import drill
+from pipeline.core.deploy.ways_back import drill, removing_later
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Message
 from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
@@ -74,6 +73,7 @@ def promote(
         change_program=request.change_program,
         wait=request.wait,
         freeze=gate_of(request, Kind.PROMOTE),
+        plans=True,
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
@@ -348,7 +348,8 @@ class Promotion:
         warm = [name for name in document.releases if name != blue]
         if self.kind is Kind.DRILL:
             return drill(blue, deployment.green, warm, how)
-        return promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
+        phases = promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
+        return removing_later(phases) if self.request.removes_later else phases
 
     def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
         """Plan the launch of green; refuses a plan that changes any other group.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.app.application import Application
@@ -19,7 +19,6 @@ from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.environment.undone import undone
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.plan import (
     Confirm,
     PlanPreview,
@@ -44,7 +43,7 @@ from pipeline.core.deploy.selection.versions import (
     release_named,
 )
 from pipeline.core.deploy.sizes.limits import limits_of
-from pipeline.core.deploy.ways_back import rollback
+from pipeline.core.deploy.ways_back import removing_later, rollback
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
@@ -283,6 +282,7 @@ class Rollback:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
         phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
+        phases = phases if self.request.wait else removing_later(phases)
         policy = self.leased.reader.policy
         return PlanPreview(
             deployment=deployment,
@@ -305,7 +305,10 @@ class Rollback:
         again = commands.rollback(reader.environment, to=request.to, allow_quarantined=True)
         require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
         promote = PromoteRequest(
-            environment=reader.environment, detach=request.detach, why=request.why
+            environment=reader.environment,
+            detach=request.detach,
+            why=request.why,
+            removes_later=not request.wait,
         )
         promotion = Promotion(
             leased=self.leased,

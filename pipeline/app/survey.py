@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.signals import require_metrics
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.plan import PromoteRequest
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import size_instead

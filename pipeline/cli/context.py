@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from pipeline.core.ci import ci_variable
-from pipeline.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

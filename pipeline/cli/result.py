@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cli.confirm import not_confirmed, plan_text
 from pipeline.cli.context import Context, echo
-from pipeline.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pipeline.core.deploy.plan import PlanPreview, Unchanged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 from pipeline.config.lines import Key, lines
 from pipeline.config.source_text import parse, read, show_file
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.merging import EXTENDS, fill_app, is_inherited, merge
 from pipeline.core.validation import values

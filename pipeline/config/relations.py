@@ -8,13 +8,13 @@ rule skips values that do not have the expected type.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline.config.analysis_relations import check_analysis
 from pipeline.config.notify.relations import contradicting_targets
 from pipeline.config.traffic_relations import check_traffic
-from pipeline.core.dataclass import dataclass
 from pipeline.core.permissions.scope import partition_of
 from pipeline.core.validation import values
 from pipeline.core.validation.deployment_values import DEFAULT_PAUSES, PAUSES

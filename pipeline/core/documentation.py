@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import ConfigurationError
 
 

@@ -7,10 +7,10 @@ before it gets here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Observation
 from pipeline.core.probe.tally import Answers, ProbeTotals
 from pipeline.core.state.deployment import Deployment, PhaseRun

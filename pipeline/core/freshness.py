@@ -8,12 +8,10 @@ says why `SETTLED` bounds that, and what happens beyond it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import inf
 from typing import Protocol, TypeVar
-
-from pipeline.core.dataclass import dataclass
 
 SETTLED = 15.0
 """Seconds after a write from which on every read shows it: no answer is older than that."""

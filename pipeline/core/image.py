@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
-
-from pipeline.core.dataclass import dataclass
 
 NO_ITEMS: Mapping[str, Any] = MappingProxyType({})
 

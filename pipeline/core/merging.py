@@ -7,9 +7,8 @@ for pydantic.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
-
-from pipeline.core.dataclass import dataclass
 
 Key: TypeAlias = tuple[str | int, ...]
 Document: TypeAlias = Mapping[str, Any]

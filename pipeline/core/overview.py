@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.selection.release import newest_good
 from pipeline.core.deploy.selection.versions import architectures, runnable
 from pipeline.core.errors import PipelineError, RefusedError

@@ -7,11 +7,10 @@ so whatever is not known to be unused stays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.core.bake.model import ObservedImage
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError
 from pipeline.core.image import BAKE_TAG, NO_ITEMS, TAG_PREFIX, Image, ImageStatus, Usage
 from pipeline.core.state.environment import Environment, ReleaseRecord
@@ -278,7 +277,8 @@ def _role(document: Environment, record: ReleaseRecord) -> str:
         return f"serves {where} ({release})"
     if deployment and release in {deployment.green, deployment.blue}:
         return f"part of the deployment in flight in {where} ({release})"
-    return f"{'kept failed' if record.failed else 'warm'} in {where} ({release})"
+    kept = "kept failed" if record.failed else "warm"
+    return f"{'removal pending' if record.removal else kept} in {where} ({release})"
 
 
 def _copy_reasons(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.events import (
     DeploymentBegan,
     DeploymentEnded,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
 from pipeline.core.health.target_health import is_draining, is_starting
 from pipeline.ui import icons

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.events import DeploymentBegan, DeploymentEnded, Event, Message, Report
 from pipeline.core.image import NO_ITEMS
 from pipeline.ui import github

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.state.environment import NEXT, ReleaseRecord
 from pipeline.core.state.ownership import other_owner
@@ -170,6 +169,8 @@ def role(status: Status, record: ReleaseRecord, now: datetime) -> str:
 
 
 def _detached(record: ReleaseRecord, now: datetime) -> str:
+    if record.removal:
+        return "removal pending"
     if record.failed:
         return "failed, kept for debugging"
     if record.adopted:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,6 @@ from pipeline.adapters.aws.ec2 import (
 from pipeline.adapters.aws.instance_profiles import delete_temporary_profile
 from pipeline.adapters.aws.retry import call, error_code, items, poll_until
 from pipeline.core.bake.model import SPOT_TEMPLATES, BuildResources, Removal
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError
 from pipeline.core.freshness import SETTLED
 from pipeline.core.image import BAKE_TAG

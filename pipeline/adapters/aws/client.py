@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.retry import (
@@ -21,7 +22,6 @@ from pipeline.adapters.aws.retry import (
     require_complete,
 )
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError, RefusedError
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.adapters.aws.retry import call, error_code, items
-from pipeline.core.dataclass import dataclass
 
 INSTANCES = 1000
 """Instances in a page, the most DescribeInstances returns."""

@@ -8,7 +8,7 @@ failure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import join
 
@@ -16,7 +16,6 @@ from pipeline.adapters.files.logs import appending
 from pipeline.adapters.process.process import Command, Finished, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import Ending
-from pipeline.core.dataclass import dataclass
 from pipeline.core.hooks.hook import NOT_STARTED, Hook, HookResult
 from pipeline.core.hooks.output import LONGEST_OUTPUT, kept_output, with_last_lines
 from pipeline.core.hooks.policy import PolicyProgram

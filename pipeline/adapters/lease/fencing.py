@@ -8,9 +8,9 @@ that fails is repeated for up to minutes, so each repetition is checked, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pipeline.adapters.aws.retry import checking
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Resources
 from pipeline.core.health.observation import Balancer
 from pipeline.core.hooks.hook import Hook, HookResult, Runs

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -24,7 +24,6 @@ from pipeline.adapters.store.base import StaleError
 from pipeline.adapters.store.document_writer import DocumentWriter
 from pipeline.adapters.store.records.environments import Environments, Versioned
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import LeaseHeldError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.state import lease as lease_text

@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -19,7 +20,6 @@ from typing import Final, TypeVar
 
 from pipeline.adapters.notify.target import Target
 from pipeline.adapters.store.records.outboxes import Outboxes
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError
 from pipeline.core.notifications.notification import Notification
 from pipeline.core.notifications.outbox import Entry, Outbox

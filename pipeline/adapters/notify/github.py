@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from pipeline.adapters.notify.http import Answer, request, require_private
 from pipeline.adapters.notify.target import SendError
-from pipeline.core.dataclass import dataclass
 from pipeline.core.notifications.notification import Notification, Occasion
 
 VERSION: Final = "2022-11-28"

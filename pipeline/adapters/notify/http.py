@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
@@ -24,7 +25,6 @@ from urllib.request import (
 )
 
 from pipeline.adapters.notify.target import SendError
-from pipeline.core.dataclass import dataclass
 
 TIMEOUT: Final = 5.0
 """Seconds for the connection and for each read; the sender's thread delays nothing else."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pipeline.adapters.notify.http import request, require_private
-from pipeline.core.dataclass import dataclass
 from pipeline.core.notifications.notification import Notification, Occasion
 
 LONGEST = 3000

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.topics import Topic
 from pipeline.adapters.notify.target import SendError
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError
 from pipeline.core.notifications.notification import Notification, document, plain_text
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.masking import Masker
 from pipeline.core.notifications.notification import Notification, Occasion
 from pipeline.core.validation.one_line import one_line

@@ -13,10 +13,10 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pipeline.adapters.notify.http import request, require_web
 from pipeline.adapters.notify.target import SendError
-from pipeline.core.dataclass import dataclass
 from pipeline.core.notifications.notification import Notification, document
 
 PREFIX = "whsec_"

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import field
-
-from pipeline.core.dataclass import dataclass
+from dataclasses import dataclass, field
 
 _BLANK = re.compile(r"(?:[\s,]+|#[^\n]*|//[^\n]*|/\*.*?\*/)+", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w-]*")

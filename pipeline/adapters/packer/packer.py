@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,7 +44,6 @@ from pipeline.core.bake.remedies.of_template import (
     is_of_template,
     template_remedy,
 )
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
 from pipeline.core.masking import Masker

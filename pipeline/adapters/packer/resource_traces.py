@@ -7,11 +7,10 @@ read (builder/amazon/common in 1.6.6, packer-plugin-amazon builder/common since)
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from pipeline.adapters.packer.masked_names import MASK
 from pipeline.core.bake.model import SPOT_TEMPLATES, BuildResources
-from pipeline.core.dataclass import dataclass
 
 _REGION = rb"[a-z]{2,4}(?:-[a-z]+)+-\d+"
 _TRACES = {

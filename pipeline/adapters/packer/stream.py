@@ -17,13 +17,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from pipeline.adapters.packer.build_names import BuildNames
 from pipeline.adapters.packer.masked_names import MASK, unmasked
 from pipeline.adapters.packer.resource_traces import ResourceTraces, may_name_resources
 from pipeline.core.bake.model import BuildResources
-from pipeline.core.dataclass import dataclass
 from pipeline.core.masking import Masker
 
 LONGEST_LINE = 1 << 18

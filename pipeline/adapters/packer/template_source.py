@@ -11,14 +11,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.adapters.packer.hcl import Block, parse
 from pipeline.core.bake.expressions import literal
 from pipeline.core.bake.model import Builder, Declared
-from pipeline.core.dataclass import dataclass
 
 _LIST = re.compile(r"(?:list|set)(?:\((?:string|any)\))?")
 _MAP = re.compile(r"map(?:\((?:string|any)\))?")

@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from http.client import (
     BadStatusLine,
     HTTPException,
@@ -23,7 +23,6 @@ from itertools import count
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.probe.expectation import Answer
 from pipeline.core.probe.settings import Probe
 from pipeline.core.times import format_duration

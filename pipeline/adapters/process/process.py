@@ -20,13 +20,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from pipeline.adapters.process import supervisor
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import Ending
-from pipeline.core.dataclass import dataclass
 from pipeline.core.times import format_duration
 
 CHUNK = 1 << 16

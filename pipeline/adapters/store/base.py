@@ -8,11 +8,11 @@ are defined in `environments.py`, `deployments.py` and `image_records.py`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from pipeline.adapters.store.versions import Version
-from pipeline.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

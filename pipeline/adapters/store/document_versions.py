@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,6 @@ from pipeline.adapters.store.envelope import NewerError
 from pipeline.adapters.store.records.environments import Environments, Versioned
 from pipeline.adapters.store.serialization import to_json
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.document_versions import (
     DocumentVersion,

@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.retry import call, download
-from pipeline.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

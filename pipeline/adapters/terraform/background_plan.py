@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from pipeline.adapters.terraform.root_module import (
 from pipeline.adapters.terraform.stream import RunOutput, last_lines
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.state.release import Release, Size

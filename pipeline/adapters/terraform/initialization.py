@@ -7,7 +7,7 @@ write has changed nothing in AWS.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.adapters.files.atomic import write_atomically
@@ -18,7 +18,6 @@ from pipeline.adapters.terraform.init_cache import (
 )
 from pipeline.adapters.terraform.provider_locks import ProviderLocks, RecordedLock
 from pipeline.adapters.terraform.terraform import Terraform
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.terraform.program import Program

@@ -7,14 +7,13 @@ names of its group and launch template (`Release.group`), and their tags name th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.ec2 import read_templates
 from pipeline.adapters.aws.group_parsing import read_groups
 from pipeline.adapters.aws.retry import items
 from pipeline.adapters.terraform.root_module import shipped_module
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import TAG_PREFIX
 from pipeline.core.preflight.additions import POLICIES, SCHEDULES

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.adapters.terraform.root_module import shipped_module
 from pipeline.adapters.terraform.stream import RunOutput, last_lines
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.terraform.encryption import encryption_remedy
 from pipeline.core.terraform.module_contract import breaks_contract, refusal

@@ -7,12 +7,12 @@ by the lease, and a lock file with several providers is larger than that documen
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from pipeline.adapters.store.base import StaleError, Store
 from pipeline.adapters.store.envelope import DamagedError, NewerError, seal, unseal
 from pipeline.adapters.store.records.environments import newer_error
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.provider_lock import ProviderLock
 

@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.adapters.aws.client import Clients
@@ -31,7 +31,6 @@ from pipeline.adapters.terraform.root_module import (
 from pipeline.adapters.terraform.state_lock import StateLock
 from pipeline.adapters.terraform.stream import RunOutput
 from pipeline.adapters.terraform.terraform import Terraform
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.state.release import Release

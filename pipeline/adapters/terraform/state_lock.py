@@ -14,7 +14,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,6 @@ from pipeline.adapters.aws.retry import Retries, download, error_code
 from pipeline.adapters.identity import printable
 from pipeline.adapters.store.s3 import CHANGED, CONFLICT, encrypted_with, owned_by
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.terraform.program import Program

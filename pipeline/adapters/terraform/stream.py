@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.terraform.plan_guard import (
     FORGOTTEN,
     UNCHANGED,

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from threading import Lock
@@ -28,7 +28,6 @@ from pipeline.adapters.terraform.program import find_program
 from pipeline.adapters.terraform.provider.shared import Attachment, SharedProvider
 from pipeline.adapters.terraform.stream import LAST_LINES, RunOutput, StreamReader, parse_diagnostic
 from pipeline.core.bake.model import Ending
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report, ToolEnded
 from pipeline.core.masking import MaskedOutput, Masker

@@ -16,13 +16,13 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiohttp import web
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.store.records.freezes import Freezes
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.events import Message
 from pipeline.core.freezing.freeze import FreezeState, frozen_error
 from pipeline.core.freezing.state import state_at

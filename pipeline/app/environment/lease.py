@@ -6,13 +6,13 @@ This is apart from `lock.py`, the command: every command that changes an environ
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from pipeline.adapters.identity import runner
 from pipeline.adapters.lease.lease import Clock, HeldLease, LeaseManager
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.events import Message
 from pipeline.core.state.environment import Environment

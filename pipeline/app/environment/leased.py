@@ -6,6 +6,7 @@ A removal of groups is a deployment of its own. After a rollback, the replaced i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.reconciler import build_reconciler, build_resources
 from pipeline.app.environment.recording import recorded
 from pipeline.app.environment.signals import signals_of
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Ledger
@@ -109,6 +109,9 @@ class LeasedEnvironment:
         check: Phase | None = None,
     ) -> Deployment:
         """Run the phases of a deployment; return it as it ended or paused."""
+        if self.document().unremoved:
+            # The run that left them did not wait until every read shows its changes.
+            reconciler.observer.inherit()
         deployer = Deployer(
             reconciler=reconciler,
             deployment=deployment,
@@ -126,11 +129,21 @@ class LeasedEnvironment:
 
 
 def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:
-    """Delete the groups that were kept warm for longer than configured; None without any."""
-    document = leased.document()
-    overdue = document.overdue(leased.reader.pace.today())
-    if not overdue:
+    """Delete the groups whose removal is pending or whose warm time is over; None without any.
+
+    They stay if the serving group was deleted outside ami-pipeline: they may be the way out.
+    """
+    document, reader = leased.document(), leased.reader
+    overdue = document.overdue(reader.pace.today())
+    if not overdue or not document.serving:
         return None
+    pending = ", ".join(document.unremoved)
+    if pending and not reader.serving_group_exists(document):
+        lost = f"the group of {document.serving}, which serves, does not exist"
+        reader.app.report(Message(text=f"{lost}: {pending} stays"))
+        return None
+    if pending:
+        reader.app.report(Message(text=f"the removal of {pending} is pending: removing it first"))
     return delete_groups(leased, Kind.RETIRE, green=document.serving, gone=overdue)
 
 
@@ -145,9 +158,16 @@ def delete_groups(
     deployment = leased.new_deployment(kind, green=green, blue=document.serving, why=why)
     reconciler = leased.reconciler(deployment)
     with leased.reader.app.interrupts.heard():
-        reconciler.deletion.require_detached(frozenset(gone))
+        reconciler.deletion.require_detached(frozenset(gone), idle=_idle(reconciler, document))
     leased.begin(reconciler, deployment)
-    return leased.run(reconciler, deployment, removal_of(document, gone), removal_result(kind))
+    phases = removal_of(document, gone, reconciler.manner)
+    return leased.run(reconciler, deployment, phases, removal_result(kind))
+
+
+def _idle(reconciler: Reconciler, document: Environment) -> frozenset[str]:
+    """Return the traffic sources in which a group may wait for its removal: those of pairs."""
+    both = (each for pair in reconciler.place.pairs for each in pair.targets)
+    return frozenset(each.identifier for each in both if document.unremoved)
 
 
 def quarantine_replaced(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,7 +23,6 @@ from pipeline.app.application import Application
 from pipeline.config.release_inputs import with_inputs
 from pipeline.core import commands
 from pipeline.core.changes.inputs import InputChange, Inputs, input_changes
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.freshness import read_until

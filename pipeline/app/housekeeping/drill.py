@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
@@ -15,7 +15,6 @@ from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.promote import Promotion
 from pipeline.app.rollback import target_in, unusable
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, RollbackRequest
 from pipeline.core.deploy.recovery import is_usable
 from pipeline.core.deploy.selection.release import RollbackTarget, image_of, require_promotable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 
@@ -16,7 +16,6 @@ from pipeline.adapters.store.records.image_records import ImageRecords
 from pipeline.app.application import Application
 from pipeline.app.bake import records
 from pipeline.core.bake.model import ObservedImage
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import Message
 from pipeline.core.freshness import read_until

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from pipeline.app.application import Application
 from pipeline.app.environment.reader import EnvironmentReader
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.inspection.happenings import (

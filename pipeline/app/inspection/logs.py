@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from pipeline.app.application import Application
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.inspection.members import read_members
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.inspection.log_lines import (
     JournalPart,

@@ -5,6 +5,7 @@ Neither needs the lease: a deployment that runs continues to its end.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.adapters.identity import actor_of, runner
@@ -13,7 +14,6 @@ from pipeline.app.application import Application
 from pipeline.app.environment.freezes import read_freezes
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.freezing.freeze import LONGEST_DAYS, Freeze, FreezeState

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.app.application import Application
 from pipeline.app.environment.lease import EnvironmentLease
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.environment import Environment
 

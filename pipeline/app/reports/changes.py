@@ -6,7 +6,7 @@ What cannot be read is unknown, with the reason: it never refuses a deployment.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pipeline.adapters.aws.client import Clients
@@ -23,7 +23,6 @@ from pipeline.core.changes.model import (
     GroupSize,
     ImageContents,
 )
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.selection.release import image_of
 from pipeline.core.deploy.sizes.instance_hours import Groups, extra_hours
 from pipeline.core.errors import PipelineError

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -23,7 +23,6 @@ from pipeline.app.reports.images import tree
 from pipeline.app.reports.report import report
 from pipeline.app.status import StatusReader
 from pipeline.core.changes.lineage import LineageReport
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError
 from pipeline.core.image import Image
 from pipeline.core.overview import Overview, failed_overview, overview_of

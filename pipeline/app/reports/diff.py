@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pipeline.adapters.aws.client import Clients
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
@@ -10,7 +12,6 @@ from pipeline.app.reports.changes import ImageReader
 from pipeline.core import commands
 from pipeline.core.changes.compare import Side
 from pipeline.core.changes.model import Changes, GroupSize
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.selection.release import image_of
 from pipeline.core.deploy.selection.versions import image_named, is_version
 from pipeline.core.errors import ConfigurationError, RefusedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline.adapters.aws.client import Clients
@@ -12,7 +13,6 @@ from pipeline.app.application import Application
 from pipeline.app.bake import catalog, known_images, records
 from pipeline.core.changes.lineage import ImageReport, Lineage, LineageReport
 from pipeline.core.changes.model import ComparedImage
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.selection.release import image_of
 from pipeline.core.deploy.selection.versions import image_named, is_version
 from pipeline.core.image import TAG_PREFIX, Image, Usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.running_group import read_image, read_running_group
@@ -30,7 +30,6 @@ from pipeline.core.adoption.record import (
 )
 from pipeline.core.adoption.toml_text import environment_toml
 from pipeline.core.changes.inputs import InputChange
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.state.environment import Environment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from pipeline.adapters.ci.git import read_commit
 from pipeline.adapters.files import starter
 from pipeline.adapters.packer.template_source import read_source
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.starter.answers import Answers, Build
 from pipeline.core.starter.ci_files import PATHS, adapted

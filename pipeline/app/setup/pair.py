@@ -7,7 +7,7 @@ continued by the next one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline.adapters.aws.balancing.pair_setup import read_surroundings, set_up
 from pipeline.adapters.aws.client import Clients
@@ -18,7 +18,6 @@ from pipeline.config import with_pairs
 from pipeline.core import commands
 from pipeline.core.adoption.pair_model import PairSetup
 from pipeline.core.adoption.pairing import plan_pair
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import ConfigurationError, RefusedError
 
 

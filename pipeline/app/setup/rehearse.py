@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from pipeline.adapters.process.process import Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core import commands
 from pipeline.core.bake.model import Ending
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import FailedError, InterruptedRunError, RefusedError
 from pipeline.core.starter import rehearsal
 from pipeline.core.starter.rehearsal import Done, Plan, Rehearsal, Step

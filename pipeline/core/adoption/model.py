@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
-
-from pipeline.core.dataclass import dataclass
 
 Described: TypeAlias = Mapping[str, Any]
 

@@ -6,12 +6,11 @@ The second target group has the settings of the first and gets no traffic.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.core.adoption.model import Described
 from pipeline.core.adoption.toml_text import toml_value
-from pipeline.core.dataclass import dataclass
 
 LONGEST_NAME: Final = 32
 """The characters of a target group's name (ELBv2 API, CreateTargetGroup)."""

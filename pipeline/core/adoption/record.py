@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.core import commands
 from pipeline.core.adoption.model import Adoption
 from pipeline.core.changes.inputs import InputChange
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.health.traffic_sources import attach

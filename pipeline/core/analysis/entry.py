@@ -8,10 +8,10 @@ connection that the target does not accept are counted by TargetConnectionErrorC
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pipeline.core.analysis.policy import LATENCIES, Threshold
 from pipeline.core.analysis.samples import Minute
-from pipeline.core.dataclass import dataclass
 
 APPLICATION, CLASSIC = "AWS/ApplicationELB", "AWS/ELB"
 REQUESTS = "RequestCount"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, floor
 
 from pipeline.core.analysis.distributions import hypergeometric_tail
@@ -10,7 +11,6 @@ from pipeline.core.analysis.judgment import Finding, Judged
 from pipeline.core.analysis.levels import PASS_LEVEL, shown_level
 from pipeline.core.analysis.policy import FAILURES, Analysis
 from pipeline.core.analysis.samples import Against, Minute, Sides
-from pipeline.core.dataclass import dataclass
 
 EXCLUDED = 5.0
 """To pass, green must be certain to be less than this many times the tolerated share worse."""

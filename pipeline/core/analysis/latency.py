@@ -8,6 +8,7 @@ follows the time of day cancels out. Before and after, Welch's test allows diffe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil, exp, log, sqrt
 
 from pipeline.core.analysis.distributions import mean_and_error, student_quantile, student_tail
@@ -15,7 +16,6 @@ from pipeline.core.analysis.judgment import Finding, Judged
 from pipeline.core.analysis.levels import PASS_LEVEL, shown_level
 from pipeline.core.analysis.policy import LATENCIES, Analysis
 from pipeline.core.analysis.samples import Against, Minute, Sides
-from pipeline.core.dataclass import dataclass
 
 LEAST_MINUTES = 3
 BEYOND = 2.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core.dataclass import dataclass
+from dataclasses import dataclass
 
 FAILURES = "5xx"
 LATENCIES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pipeline.core.analysis.judgment import Finding, Judged, Judgment
-from pipeline.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import NO_ITEMS
 
 

@@ -14,7 +14,7 @@ account.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.core.bake.builds import check_builds
@@ -63,7 +63,6 @@ from pipeline.core.bake.verification import (
     image_problems,
     made_images,
 )
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.freshness import Clock, read_until

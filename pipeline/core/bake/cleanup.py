@@ -9,14 +9,13 @@ could not be removed, or is still there afterwards, is reported.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from pipeline.core.bake.model import BuildResources, ObservedImage
 from pipeline.core.bake.ports import Images, Leftovers
 from pipeline.core.bake.verification import is_finished
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.freshness import Clock, read_until
 from pipeline.core.image import BAKE_TAG, NO_ITEMS, STATUS_TAG, ImageStatus

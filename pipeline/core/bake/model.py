@@ -7,12 +7,11 @@ shown and compared.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import NO_ITEMS, Image
 
 

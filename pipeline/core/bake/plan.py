@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline.core.bake.cleanup import is_rejected
 from pipeline.core.bake.model import BakeRequest, ObservedImage
 from pipeline.core.bake.variables import image_tags
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import ARCHITECTURES_TAG, TAG_PREFIX, Image, ImageStatus
 
 

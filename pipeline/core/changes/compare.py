@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline.core.changes.inputs import Inputs, input_changes
 from pipeline.core.changes.model import (
@@ -19,7 +19,6 @@ from pipeline.core.changes.model import (
     SizeChange,
 )
 from pipeline.core.changes.packages import package_changes
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import Image
 
 NOTHING_READ = ImageContents()

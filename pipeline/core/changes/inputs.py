@@ -7,9 +7,8 @@ Inputs are JSON values by their names in pipeline.toml, such as `instance_type` 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-
-from pipeline.core.dataclass import dataclass
 
 Inputs = Mapping[str, Any]
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pipeline.core.changes.model import ComparedImage, ImageContents
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import NO_ITEMS, Image, ImageStatus, Usage
 
 

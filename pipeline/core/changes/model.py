@@ -6,8 +6,9 @@ deregistered, and git forgets branches.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pipeline.core.changes.inputs import InputChange
-from pipeline.core.dataclass import dataclass
 
 MOST_LISTED = 100
 """How many commits and packages a record lists; it counts the others."""

@@ -8,10 +8,9 @@ table says what follows. The way back is the same loop over another table.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.evidence import EvidenceKeeper
 from pipeline.core.deploy.hook_runner import HookRunner, over
 from pipeline.core.deploy.observer import Observer
@@ -100,18 +99,27 @@ class Deployer:
         still hold before the first one begins: a signal in it raises KeyboardInterrupt.
         Raises only what the ledger raises: the lease is lost, or the store does not answer.
         """
-        names = tuple(phase.name for phase in (*([check] if check else []), *phases))
+        now = [phase for phase in phases if not phase.gate.is_later]
+        names = tuple(phase.name for phase in (*([check] if check else []), *now))
         self._over = over(self.deployment, phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
         performed = Outcome(result=success, rollback_error=undone)
         try:
             outcome = self._perform_all(phases, performed, check)
             self.reconciler.resources.forget()
-            if outcome.result not in {Result.NEEDS_ATTENTION, Result.PAUSED}:
+            if self._settles(outcome):
                 self._attempt(self._settle)
         finally:
             self._end_signals()
         return self._close(outcome)
+
+    def _settles(self, outcome: Outcome) -> bool:
+        """Return True if the next run relies on reads that show what this one has changed.
+
+        While a removal is pending, it doubts them by itself.
+        """
+        over = outcome.result not in {Result.NEEDS_ATTENTION, Result.PAUSED}
+        return over and not outcome.pending
 
     def _end_signals(self) -> None:
         for signal in self.signals:
@@ -216,7 +224,9 @@ class Deployer:
             if phase.has(HOLD) or failure.stopped:
                 return _outcome(Result.NEEDS_ATTENTION, phase, failure)
             return self._roll_back(phase, failure)
-        return replace(success, evidence=self._evidence.of_blue)
+        later = (phase.gate.releases for phase in phases if phase.gate.is_later)
+        pending = tuple(sorted(frozenset[str]().union(*later)))
+        return replace(success, evidence=self._evidence.of_blue, pending=pending)
 
     def _perform_to_its_end(self, phase: Phase, phases: Sequence[Phase]) -> PhaseFailure | None:
         """Run a phase; again after one signal in the removal that ends a drill."""
@@ -264,6 +274,8 @@ class Deployer:
         self, phase: Phase, phases: Sequence[Phase], *, is_over: bool = False
     ) -> PhaseFailure | None:
         """Run one of these phases to its end, or check one that is over; return why it failed."""
+        if phase.gate.is_later:
+            return self._attempt(partial(self._enter_fully, phase, phases))
         limit = self._policy.limit(phase.name)
         self.report(PhaseBegan(name=phase.name, limit=limit))
         began, today = self._pace.clock(), self._pace.today()
@@ -296,15 +308,19 @@ class Deployer:
             return replace(failure, interrupted=True, stopped=True)
         return failure
 
-    def _run_phase(self, phase: Phase, phases: Sequence[Phase]) -> None:
+    def _enter_fully(self, phase: Phase, phases: Sequence[Phase]) -> None:
+        """Record the beginning of a phase, and run the hooks that belong there."""
         self._enter(phase)
         names = (*self._over, *(each.name for each in phases))
         points = points_of(names)[len(self._over) + phases.index(phase)]
         self._run_hooks(points, self._failed)
+
+    def _run_phase(self, phase: Phase, phases: Sequence[Phase]) -> None:
+        self._enter_fully(phase, phases)
         if self.deployment.kind is Kind.ROLLBACK and self.deployment.blue:
             self._evidence.keep_of_blue(self.deployment.blue, phase)
         self.reconciler.apply(phase)
-        if phase.has(DRAINS) and phases[-1].has(DELETES):
+        if phase.has(DRAINS) and phases[-1].has(DELETES) and not phases[-1].gate.is_later:
             self.reconciler.prepare_deletion(phases[-1])
         if phase.has(CREATES):
             self._launched = self._pace.now()
@@ -355,6 +371,8 @@ class Deployer:
                 document = document.promoted(
                     self.deployment, keep=keep, today=today, ready=self._ready
                 )
+            if phase.gate.is_later:
+                document = document.with_pending_removal(phase.gate.releases, today)
             return replace(document, deployment=self.deployment)
 
         self._ledger.update(entered)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Ledger

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Ledger

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.polling import QUICK
 from pipeline.core.deploy.ports import EnvironmentReader, GroupReader, Pace

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.health.place import Place
 from pipeline.core.image import NO_ITEMS

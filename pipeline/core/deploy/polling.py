@@ -8,8 +8,8 @@ interval only delays a verdict and never changes it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.health.unrecoverable import current
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.core.analysis.entry import Query, Values
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.hooks.hook import Hook, HookResult, OnceRun
 from pipeline.core.probe.expectation import Result as ProbeResult

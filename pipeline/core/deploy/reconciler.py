@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
 from typing import Any
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.deletion import Deletion, may_change, plan_releases, refused
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.observer import Observer

@@ -9,10 +9,9 @@ there is; without both, the remains of both are deleted and nothing serves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.phase import ALL, Fleet, Manner, Phase, manner_of
 from pipeline.core.deploy.phases import promotion
@@ -22,6 +21,7 @@ from pipeline.core.deploy.ways_back import (
     decision,
     destruction,
     drill_end,
+    late_removal,
     removal,
     rollback,
     takeover,
@@ -143,7 +143,8 @@ def _plan_removal(observer: Observer, interrupted: InterruptedDeployment) -> Rec
     # Without a serving release, the groups that were kept warm are the way out.
     overdue = document.overdue(observer.pace.today()) if document.serving else ()
     unwanted = failed_releases(document) if kind is Kind.ABORT else overdue
-    return RecoveryPlan(phases=removal_of(document, unwanted), success=removal_result(kind))
+    phases = removal_of(document, unwanted, interrupted.how)
+    return RecoveryPlan(phases=phases, success=removal_result(kind))
 
 
 def _survey(
@@ -159,10 +160,13 @@ def _survey(
         return NOTHING_OBSERVED  # the way back observes again and reports the failure
 
 
-def removal_of(document: Environment, unwanted: Iterable[str]) -> list[Phase]:
-    """Return the one phase that deletes detached groups."""
-    detached = (name for name in document.releases if name != document.serving)
-    return removal(document.serving, detached, unwanted)
+def removal_of(document: Environment, unwanted: Iterable[str], how: Manner) -> list[Phase]:
+    """Return the phases that delete groups; the members of one may still be draining."""
+    names = frozenset(unwanted)
+    others = [name for name in document.releases if name != document.serving]
+    if names & set(document.unremoved):
+        return late_removal(document.serving, others, names, how)
+    return removal(document.serving, others, names)
 
 
 def removal_result(kind: Kind) -> Result:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.polling import Timings

@@ -7,9 +7,9 @@ time that the clocks skip or show twice makes the window as long as it can be.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.freezing.freeze import Freeze
 from pipeline.core.validation.freeze_values import WallTime
 

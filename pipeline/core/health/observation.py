@@ -7,10 +7,9 @@ writes an observation by hand.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import NO_ITEMS
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer
 
 ALL = 100

@@ -6,9 +6,8 @@ It also says what a group receives there, as an observation shows it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.pairs import Pair
 from pipeline.core.image import NO_ITEMS

@@ -7,9 +7,9 @@ here. After a sentence that is not listed, the wait goes on.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Activity
 
 LAUNCHING = "Launching a new EC2 instance"

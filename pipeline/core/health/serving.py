@@ -7,10 +7,10 @@ which judges a deployment's groups over several observations.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.members import healthy_members
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 

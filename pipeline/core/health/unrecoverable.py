@@ -7,9 +7,9 @@ may be wrong. One scale-in, one broken instance or one stale answer is no reason
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health import scaling_activities
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup
 from pipeline.core.health.scaling_activities import LaunchError

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from shlex import join
-
-from pipeline.core.dataclass import dataclass
 
 
 class Point(StrEnum):

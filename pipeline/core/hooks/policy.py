@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from shlex import join
-
-from pipeline.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

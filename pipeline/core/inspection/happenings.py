@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Literal
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Activity, Balancer, Observation, Target
 from pipeline.core.health.pairs import describe_weights
 from pipeline.core.state.deployment import Deployment

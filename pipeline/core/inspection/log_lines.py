@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from shlex import quote
 from typing import Literal
-
-from pipeline.core.dataclass import dataclass
 
 LONGEST = 4096
 """Characters of a line that are shown."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.validation.one_line import one_line
 

@@ -7,11 +7,10 @@ so the next command sends what a run could not. Receivers may get one twice, wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.notifications.notification import Notification, Occasion
 
 MOST_TRIES: Final = 5

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.notifications.notification import Notification, Occasion, lines_of
 from pipeline.core.notifications.of_deployment import format_utc
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from pipeline.core.notifications.notification import Notification
 
 

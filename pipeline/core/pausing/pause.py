@@ -5,11 +5,10 @@ These values are below `core.state`, because a deployment has pauses.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.times import format_time
 
 ONE_DAY = 86_400.0

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.permissions.scope import Feature, Role
 from pipeline.core.permissions.table import TABLE, Caller, Proof, Row, rows_of

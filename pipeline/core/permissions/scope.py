@@ -7,9 +7,8 @@ wrong in all but one of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-
-from pipeline.core.dataclass import dataclass
 
 ANY = "*"
 """The account in an ARN if the account is unknown; IAM accepts it."""

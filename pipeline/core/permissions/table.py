@@ -10,9 +10,9 @@ Terraform's AWS provider for the shipped module were counted on the local cloud.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.permissions.scope import Feature, Role
 
 

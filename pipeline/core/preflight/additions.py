@@ -8,8 +8,8 @@ suspended, ends with that group.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.preflight.finding import Finding
 
 SCHEDULES, POLICIES = "aws_autoscaling_schedule", "aws_autoscaling_policy"

@@ -7,9 +7,9 @@ the configuration confirms that with `--detach NAME`; nothing else does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer
 from pipeline.core.health.place import Place

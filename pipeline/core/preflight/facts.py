@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.place import Place
 from pipeline.core.permissions.probes import Launch, PermissionFacts

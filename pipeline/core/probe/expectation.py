@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.probe.settings import Probe, format_statuses
 

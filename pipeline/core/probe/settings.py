@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from math import inf
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.times import format_duration
 from pipeline.core.validation.probe_values import ADDRESS
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.probe.expectation import Result
 from pipeline.core.probe.settings import Probe
 

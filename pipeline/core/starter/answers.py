@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.validation.values import check_app, check_path
 
 REGION = "us-east-1"

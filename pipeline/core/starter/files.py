@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-
-from pipeline.core.dataclass import dataclass
+from dataclasses import dataclass
 
 GITIGNORE = ".gitignore"
 IGNORED = (

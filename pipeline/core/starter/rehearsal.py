@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 
 CONFIGURATION = "pipeline.rehearsal.toml"
 FOLDER = ".ami-pipeline/rehearsal"

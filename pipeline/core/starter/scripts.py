@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from posixpath import basename, dirname, join, normpath
-
-from pipeline.core.dataclass import dataclass
 
 _CONTINUED = re.compile(r"\\\r?\n")
 _BUILD = re.compile(r"\bpacker\s+build\b(?P<rest>[^\n]*)")

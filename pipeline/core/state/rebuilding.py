@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.health.traffic_sources import attach, describe_sources, detach

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline.core.changes.inputs import InputChange
-from pipeline.core.dataclass import dataclass
 from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.pairs import ALL, Pair

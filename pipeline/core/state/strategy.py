@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
-
-from pipeline.core.dataclass import dataclass
 
 STEP = "step-"
 """What begins the names of a canary's phases: step-1, step-2, ..."""

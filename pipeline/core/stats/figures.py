@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.state.deployment import Deployment, Kind, Result
 from pipeline.core.state.report import seconds_between
 from pipeline.core.stats.timing import (

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.terraform.program import Program
 from pipeline.core.terraform.root_module import Diagnostic, Root

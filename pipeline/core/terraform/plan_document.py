@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.terraform.plan_guard import releases_of
 
 LONGEST = 80

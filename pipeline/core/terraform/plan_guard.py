@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from pipeline.core.dataclass import dataclass
 
 GROUP = "aws_autoscaling_group"
 TEMPLATE = "aws_launch_template"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.terraform.plan_guard import Plan
 
 LOCK_FILE = ".terraform.lock.hcl"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.state.release import Size
 
 FILE_INPUTS = ("user_data_template",)

@@ -13,8 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-
-from pipeline.core.dataclass import dataclass
+from dataclasses import dataclass
 
 ATTACHED = "TF_REATTACH_PROVIDERS"
 SOURCE = "hashicorp/aws"

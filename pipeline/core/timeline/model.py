@@ -7,10 +7,9 @@ decides what `recover` does: a timeline decides nothing and may be missing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.health.observation import Activity
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.probe.tally import Answers

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.journal import Entry
 from pipeline.core.timeline.model import Span, Timeline

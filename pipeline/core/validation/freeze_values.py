@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.validation.text import require_ascii, require_harmless, require_match, shown
 
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.starter.answers import Answers, Ci
 from pipeline.core.starter.files import Comparison
 

@@ -6,10 +6,9 @@ With color, the beginning of a line has the color of its release.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TextIO
 
-from pipeline.core.dataclass import dataclass
 from pipeline.ui.icons import drawable
 from pipeline.ui.text import wrapped
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.timeline.model import MemberState, Span, Timeline
 from pipeline.core.timeline.requests import Key, answered, total_answers

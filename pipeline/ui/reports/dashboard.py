@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pipeline import __version__
 from pipeline.core.changes.lineage import LineageReport
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError
 from pipeline.core.image import Image, ImageStatus
 from pipeline.core.overview import Overview

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from pipeline.core import commands
 from pipeline.core.changes.lineage import ImageReport, Lineage, LineageReport
 from pipeline.core.changes.model import ComparedImage, ImageContents
-from pipeline.core.dataclass import dataclass
 from pipeline.core.image import Image, Usage
 from pipeline.ui import icons
 from pipeline.ui.results import image_document

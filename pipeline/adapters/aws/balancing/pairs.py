@@ -8,13 +8,13 @@ ForwardActionConfig).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.adapters.aws.balancing.balancers import find_groups
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.retry import call, error_code
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.health.observation import Balancer
 from pipeline.core.health.pairs import Pair, describe_weights, percent

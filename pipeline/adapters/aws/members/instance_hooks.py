@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from math import ceil
 from shlex import join, quote
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.retry import batches, call, error_code
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import FailedError, PipelineError
 from pipeline.core.hooks.hook import NOT_STARTED, Hook, HookResult
 from pipeline.core.hooks.output import kept_output, with_last_lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
@@ -23,7 +23,6 @@ from pipeline.adapters.aws.members.instance_hooks import (
     WAITING,
 )
 from pipeline.adapters.aws.retry import batches, call, error_code, items
-from pipeline.core.dataclass import dataclass
 from pipeline.core.inspection.log_lines import MISSING, JournalPart, journal_script, parse_journal
 from pipeline.core.times import format_duration
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.members.journals import JournalReader, Journals
-from pipeline.core.dataclass import dataclass
 from pipeline.core.inspection.log_lines import console_lines
 
 LINES = 100

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,6 @@ from pipeline.adapters.aws.group_parsing import read_hold
 from pipeline.adapters.aws.images import read_image_facts
 from pipeline.adapters.aws.members.journals import read_online
 from pipeline.adapters.aws.preflight import queries
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.ports import GroupReader
 from pipeline.core.errors import PipelineError
 from pipeline.core.health.observation import Balancer, Observation

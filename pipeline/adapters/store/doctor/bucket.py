@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import translate_errors
 from pipeline.adapters.aws.retry import DENIED, call, error_code
 from pipeline.adapters.store.s3 import owned_by
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.doctor import Check, Grade
 from pipeline.core.errors import RefusedError
 

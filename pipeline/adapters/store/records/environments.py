@@ -8,13 +8,12 @@ of the serving group.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.envelope import DamagedError, NewerError, seal, unseal
 from pipeline.core import commands
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.environment import Environment
 

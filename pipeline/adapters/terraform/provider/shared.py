@@ -11,16 +11,17 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 
 from pipeline.adapters.aws.credentials import secrets_in
 from pipeline.adapters.files.logs import appending
 from pipeline.adapters.process.process import Command, Service, serve
 from pipeline.adapters.terraform.provider.package import (
     Package,
+    StoppedError,
     find_package,
     has_one_configuration,
     hash_of,
@@ -28,7 +29,6 @@ from pipeline.adapters.terraform.provider.package import (
     is_overridden,
     require_locked,
 )
-from pipeline.core.dataclass import dataclass
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import Message, Report
 from pipeline.core.image import NO_ITEMS
@@ -93,6 +93,7 @@ class SharedProvider:
     _hashes: dict[Package, str] = field(default_factory=dict, init=False)
     _running: _Running | None = field(default=None, init=False)
     _using: Lock = field(default_factory=Lock, init=False)
+    _closing: Event = field(default_factory=Event, init=False)
 
     def begin(self, environ: Callable[[], Mapping[str, str] | None]) -> None:
         """Start the provider in the background for commands with this environment.
@@ -103,8 +104,9 @@ class SharedProvider:
             Thread(target=self._begin, args=(environ,)).start()
 
     def _begin(self, environ: Callable[[], Mapping[str, str] | None]) -> None:
-        with self._using, suppress(PipelineError, OSError):  # the first command gets the error
-            if (found := environ()) is not None:
+        # The first command gets the error.
+        with self._using, suppress(PipelineError, OSError, StoppedError):
+            if not self._closing.is_set() and (found := environ()) is not None:
                 self._ready(found)
 
     @contextmanager
@@ -127,9 +129,14 @@ class SharedProvider:
                     self._stop()
 
     def close(self) -> None:
-        """End the provider; a later command starts it again. Raises nothing."""
+        """End the provider, also one that is starting; a later command starts it again.
+
+        Raises nothing.
+        """
+        self._closing.set()
         with self._using:
             self._stop()
+        self._closing.clear()
 
     def _ready(self, environ: Mapping[str, str]) -> _Running | None:
         """Return the provider, started for this environment; None if it cannot be shared."""
@@ -156,7 +163,7 @@ class SharedProvider:
         if not self.shipped and not has_one_configuration(self.folder, self.program()):
             return None
         if package not in self._hashes:
-            self._hashes[package] = hash_of(package)
+            self._hashes[package] = hash_of(package, self._closing.is_set)
         require_locked(self.folder, package, self._hashes[package])
         return package
 

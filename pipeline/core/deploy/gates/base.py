@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings
@@ -41,6 +41,8 @@ class Gate(ABC):
     """Whether signals such as alarms may end the phase."""
     trusts_past: ClassVar[bool] = False
     """Whether the release served so recently that it may get its traffic back unseen."""
+    is_later: ClassVar[bool] = False
+    """Whether a later command does what the phase wants; the phase only records that."""
     measures_ready: ClassVar[bool] = False
     """Whether passing it tells how long green took from its launch until it was healthy."""
 

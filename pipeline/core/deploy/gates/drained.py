@@ -1,11 +1,15 @@
-"""The gates of `drain` and `detach`: a group has left the load balancers, or has stopped."""
+"""The gates of `drain` and `detach`: a group has left the load balancers, or has stopped.
+
+`Leaving` and `Stopping` pass as soon as traffic and new work go elsewhere: a later command waits
+for the rest before it deletes the groups.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.deploy.gates.wait import Wait
@@ -83,6 +87,43 @@ class Stopped(Drained):
     def interval(self, wait: Wait) -> float:
         """Observe every other second."""
         return polling.interval(wait.elapsed, wait.forecast, busy=polling.STEADY)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Leaving(Drained):
+    """No member of the groups gets new requests any longer; requests in flight may last."""
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge whether every member drains or has left."""
+        judged = (assessment.leaving(wait.expected(each), wait.history) for each in self.names)
+        return next((each for each in judged if not isinstance(each, Healthy)), Healthy())
+
+    def describe(self, policy: Policy) -> str:
+        """Name the releases."""
+        return f"{' '.join(self.names)} gets no new requests"
+
+    def forecast(self, timings: Timings) -> Forecast:
+        """Expect the end at once."""
+        return Forecast()
+
+    def interval(self, wait: Wait) -> float:
+        """Observe each second."""
+        return polling.QUICK
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Stopping(Leaving):
+    """The groups launch no members any longer, and those that they have end their work."""
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge whether every member leaves its group, and the load balancers."""
+        judged = (assessment.stopping(wait.group(each), wait.history) for each in self.names)
+        runs = next((each for each in judged if not isinstance(each, Healthy)), None)
+        return runs or Leaving.judge(self, wait)
+
+    def describe(self, policy: Policy) -> str:
+        """Name the releases."""
+        return f"{' '.join(self.names)} starts no new work"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.freshness import PRESENT, Write

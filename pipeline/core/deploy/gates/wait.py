@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.polling import Forecast, needs_activities
 from pipeline.core.freshness import SETTLED
 from pipeline.core.health.assessment import Expected

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import field
+from dataclasses import dataclass, field
 from math import ceil, inf
 from typing import Self
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import MemberHistory, Wait
 from pipeline.core.freshness import Writes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from pipeline.core.deploy.ports import Alarms
 from pipeline.core.deploy.signals.base import Moment, Signal
 from pipeline.core.health.verdict import Failed, Healthy, Verdict

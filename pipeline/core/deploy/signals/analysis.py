@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Final
 
@@ -14,7 +14,6 @@ from pipeline.core.analysis.policy import Analysis
 from pipeline.core.analysis.record import PhaseAnalysis
 from pipeline.core.analysis.samples import Against, Minute, Sides
 from pipeline.core.analysis.thresholds import judge as judge_threshold
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Metrics
 from pipeline.core.deploy.signals.base import Moment, Signal

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Deployment, Policy

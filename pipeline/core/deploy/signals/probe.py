@@ -7,11 +7,10 @@ traffic. On the way back they are counted, so that the totals tell what users lo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.phase import Phase
 from pipeline.core.deploy.ports import Prober
 from pipeline.core.deploy.signals.base import Moment, Signal

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from pipeline.core.dataclass import dataclass
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.ports import GroupWriter, Ledger
 from pipeline.core.deploy.sizes.limits import limits_at_end, limits_of

@@ -6,8 +6,9 @@ how long the serving release took to become healthy.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pipeline.core.changes.model import ExtraHours
-from pipeline.core.dataclass import dataclass
 from pipeline.core.state.deployment import Policy
 
 _HOUR = 3600.0
