@@ -14,7 +14,6 @@ import re
 import sys
 from contextlib import suppress
 from copy import copy
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -105,7 +104,7 @@ def _override(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
         given = {"color": False} if option.name == "no_color" else {option.name: value}
         if option.name == "config":
             _use_file(value)
-        ctx.obj = replace(ctx.obj, **given)
+        ctx.obj = ctx.obj._replace(**given)
     return value
 
 

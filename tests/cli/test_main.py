@@ -192,7 +192,7 @@ def test_help_is_as_wide_as_click_makes_it(columns: str, monkeypatch: pytest.Mon
     assert f"Commands:\n{expected.getvalue()}" in shown
 
 
-LIGHT = {"shutil", "pathlib", "urllib.parse", "shlex"}
+LIGHT = {"dataclasses", "pathlib", "shlex", "shutil", "urllib.parse"}
 """Modules of the standard library that `--help` is faster without."""
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "tenacity", "jinja2", "aiohttp")
 
