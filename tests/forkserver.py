@@ -137,7 +137,8 @@ def prepare() -> None:
     for service in SERVICES:
         server.application_of(service)
         get_service_model(service_name_from_moto_package_name(service))
-    for accounts in BackendDict._instances:
+    backends: Any = BackendDict
+    for accounts in backends._instances:
         for regions in accounts.values():
             regions.clear()
     if wanted is None:
