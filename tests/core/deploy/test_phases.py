@@ -140,5 +140,5 @@ def test_a_late_removal_first_waits_until_the_groups_have_drained() -> None:
         f"retire: {GREEN} deleted",
     ]
     first, last = late_removal(BLUE, [GREEN, "r000003"], [GREEN])
-    assert (first.want.serving, first.want.detached) == ({BLUE}, {GREEN, "r000003"})
-    assert (last.want.serving, last.want.detached) == ({BLUE}, {"r000003"})
+    assert first.want == Fleet(serving=frozenset({BLUE}), detached=frozenset({GREEN, "r000003"}))
+    assert last.want == Fleet(serving=frozenset({BLUE}), detached=frozenset({"r000003"}))
