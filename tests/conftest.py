@@ -40,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(scheduling.SharedClouds())
+    config.pluginmanager.register(scheduling.FirstCollector())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=scheduling.turn_of)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -64,6 +69,8 @@ def _own_surroundings(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("pipeline.adapters.terraform.shared_library.installed", lambda: "")
     for name, value in PLUGINS.items():
         monkeypatch.setenv(name, value)
+    # The session of AWS has the credentials of the environment in which it is made.
+    monkeypatch.setattr("pipeline.adapters.aws.client._SESSIONS", [])
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path)
 

@@ -19,7 +19,7 @@ from pipeline.core.state.environment import Environment
 def abort(app: Application, environment: str, reason: str = "") -> Deployment:
     """Undo the deployment in flight, or delete the failed groups that were kept.
 
-    `reason` is recorded with the end of a pause.
+    `reason` is recorded with the end of a pause, else as the reason of the deployment.
 
     Raises RefusedError if there is neither, or if it is too late to undo the deployment.
     """
@@ -32,9 +32,9 @@ def abort(app: Application, environment: str, reason: str = "") -> Deployment:
             return abort_paused(leased, reason)
         if document.deployment:
             require_before_retirement(document)
-            return finish(leased, back=True)
+            return finish(leased, back=True, why=reason)
         kept = failed_releases(document)
-        return delete_groups(leased, Kind.ABORT, green=kept[0], gone=kept)
+        return delete_groups(leased, Kind.ABORT, green=kept[0], gone=kept, why=reason)
 
 
 def require_abortable(reader: EnvironmentReader, document: Environment) -> None:

@@ -21,7 +21,7 @@ from pipeline.adapters.store.factory import open_store
 from pipeline.adapters.terraform.root_module import shipped_module
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.ci import require_lasting_state
-from pipeline.core.errors import ConfigurationError
+from pipeline.core.errors import ConfigurationError, PipelineError
 from pipeline.core.events import Event, Message, Report
 from pipeline.core.masking import SHORTEST, Masker, texts
 from pipeline.core.terraform.program import ProgramChoice
@@ -107,6 +107,11 @@ class Application:
                 self.at_end.pop(0)()
             except Exception as error:  # noqa: BLE001 - the deployment is over
                 self.report(Message(text=f"{type(error).__name__}: {error}"))
+
+    def tell_damaged(self, error: PipelineError) -> None:
+        """Say that a record is left out, because it could not be read."""
+        text = f"left out: {error.where}: {error.what}; {error.remedy}"
+        self.report(Message(text=text))
 
     def store(self, clients: Clients, environment: str = "") -> Store:
         """Return the store; its bucket must belong to the configured account, if there is one."""

@@ -16,7 +16,7 @@ from pipeline.adapters.aws.instance_profiles import roles_of_profile
 from pipeline.app.application import Application
 from pipeline.config.promote.traffic import rules_of
 from pipeline.core import commands
-from pipeline.core.errors import PipelineError
+from pipeline.core.errors import ConfigurationError, PipelineError
 from pipeline.core.events import Message
 from pipeline.core.permissions.features import features_of_module, hook_roles
 from pipeline.core.permissions.scope import (
@@ -27,7 +27,7 @@ from pipeline.core.permissions.scope import (
     Scope,
     role_arn,
 )
-from pipeline.core.permissions.statements import LONGEST, length, policy
+from pipeline.core.permissions.statements import LONGEST, length, parts, policy
 from pipeline.core.permissions.template import features_of, values_of
 
 TEMPLATES = ("*.pkr.hcl", "*.pkr.json", "*.json")
@@ -40,17 +40,30 @@ def permissions(
     group: str = "",
     *,
     pair: bool = False,
+    part: int = 0,
 ) -> dict[str, Any]:
     """Return the policy document of these roles, for one environment or for all.
 
     `group` is the adopted group of the environment, empty without one. `pair` adds what
-    `adopt --pair` needs.
+    `adopt --pair` needs. `part` is the number of one of the policies that IAM accepts, 0 for all
+    as one. Raises ConfigurationError for a part that there is not.
     """
     reader = ScopeReader(app, environment, group, pair=pair)
     document = policy(reader.scope(roles), roles)
-    if length(document) > LONGEST:
-        what = f"the policy has {length(document)} characters, but IAM allows {LONGEST}"
-        remedy = f"make one for each role: {commands.permissions('deploy', environment)}"
+    fitting = parts(document)
+    if part > len(fitting):
+        what = f"the policy has {len(fitting)} part{'s' if len(fitting) > 1 else ''}"
+        raise ConfigurationError(f"permissions --part {part}", what, "name a smaller one")
+    if part:
+        return fitting[part - 1]
+    if len(fitting) > 1:
+        role = next(iter(roles)) if len(roles) == 1 else ""
+        each = (
+            commands.permissions(role, environment, group, pair=pair, part=number)
+            for number in range(1, len(fitting) + 1)
+        )
+        what = f"the policy has {length(document):,} characters, and a managed policy {LONGEST:,}"
+        remedy = f"attach these {len(fitting)} to the role: {' and '.join(each)}"
         app.report(Message(text=f"{what}; {remedy}"))
     return document
 

@@ -73,6 +73,7 @@ def promote(
         change_program=request.change_program,
         wait=request.wait,
         freeze=gate_of(request, Kind.PROMOTE),
+        plans=True,
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
@@ -195,6 +196,7 @@ class Promotion:
             require_known_ends(self._reader, self.image.id)
         gate = gate_of(self.request, self.kind)
         frozen = gate.require(self._reader) if gate else NOT_FROZEN
+        self._reader.start_provider(document)
         deployment = self._deployment(document, frozen)
         survey = Survey(reader=self._reader, request=self.request, image=self.image, kind=self.kind)
         facts, proposal = survey.facts(document, deployment.green)

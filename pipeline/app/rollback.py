@@ -72,7 +72,7 @@ def roll_back(
     interrupted = handling(
         plan_only=request.plan_only, recovers=request.recovers, otherwise=Interrupted.UNDO
     )
-    options = SessionOptions(command="rollback", interrupted=interrupted)
+    options = SessionOptions(command="rollback", interrupted=interrupted, why=request.why)
 
     def require_target(reader: EnvironmentReader, document: Environment) -> None:
         target_in(reader, document, request)

@@ -10,7 +10,7 @@ from pipeline.app.application import Application
 from pipeline.app.environment.freezes import read_freezes
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.changes.inputs import InputChange
-from pipeline.core.errors import PipelineError
+from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.environment import Environment
@@ -46,11 +46,11 @@ class StatusReader:
         existing, absent = reader.entries(document)
         observation = self._observe(document, existing)
         images, unread = self._images(document)
-        history = reader.deployments.history(reader.environment, REMEMBERED)
+        damaged: list[RefusedError] = []
+        history = reader.deployments.history(reader.environment, REMEMBERED, damaged.append)
         missing = missing_releases(document, observation)
         frozen, unknown = self._frozen()
-        unreadable = (*observation.unreadable, *unread, *unknown)
-        observation = replace(observation, unreadable=unreadable)
+        left_out = (f"{each.where}: {each.what}; {each.remedy}" for each in damaged)
         changed, problem = self._changed(document)
         return Status(
             environment=document,
@@ -66,6 +66,7 @@ class StatusReader:
             pairs=reader.pairs,
             frozen=frozen,
             latest=next((each for each in history if each.outcome), None),
+            unread=(*unread, *unknown, *left_out),
         )
 
     def _observe(self, document: Environment, balancers: tuple[Balancer, ...]) -> Observation:

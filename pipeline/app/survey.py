@@ -13,6 +13,7 @@ from pipeline.core.deploy.plan import PromoteRequest
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection.release import size_instead
 from pipeline.core.health.observation import ObservedGroup
+from pipeline.core.hooks.hook import Runs
 from pipeline.core.image import Image
 from pipeline.core.preflight.additions import Given
 from pipeline.core.preflight.checks import findings, refusal
@@ -93,6 +94,9 @@ class Survey:
             overlap=reader.policy.overlap,
             batches=reader.policy.batches is not None,
             probe_url=reader.policy.probe.url if reader.policy.probe else "",
+            instance_hook=next(
+                (str(each) for each in reader.policy.hooks if each.run is Runs.INSTANCE), ""
+            ),
         )
         if lost is None:
             return proposal

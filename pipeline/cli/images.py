@@ -43,7 +43,7 @@ def _list(context: Context) -> tuple[str, object]:
     app = reading_application(context)
     found = read(app)
     now, keep = datetime.now(UTC), app.settings.bake.keep
-    text = images_text(found.listed, now, keep, found.lineage)
+    text = images_text(found.listed, now, keep, found.lineage, context.columns)
     return text, images_document(found.listed, found.lineage)
 
 
@@ -54,7 +54,7 @@ def _tree(context: Context) -> tuple[str, object]:
     from pipeline.ui.reports.images import tree_document, tree_text
 
     found = read(reading_application(context))
-    return tree_text(found, datetime.now(UTC)), tree_document(found)
+    return tree_text(found, datetime.now(UTC), context.columns), tree_document(found)
 
 
 def _one(context: Context, image: str) -> tuple[str, object]:

@@ -25,6 +25,12 @@ ROLES = ("bake", "deploy", "read", "prune", "inspect")
     help="Also attach and detach this adopted group.",
 )
 @click.option("--pair", is_flag=True, help="Also set up a pair of target groups.")
+@click.option(
+    "--part",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Print one of several policies that IAM accepts.",
+)
 @pass_context
 def permissions(
     context: Context,
@@ -33,11 +39,13 @@ def permissions(
     group: str | None,
     *,
     pair: bool,
+    part: int | None,
 ) -> None:
     """Print the least IAM policy with which a role's commands work.
 
     The policy has the names, accounts, keys and buckets of pipeline.toml. Without a role, it is
-    for bake and deploy together, as rebuild needs. Paste it into IAM.
+    for bake and deploy together, as rebuild needs. Paste it into IAM. IAM accepts 6,144 characters
+    in a managed policy; a message names the parts of a longer one.
     """
     from pipeline.app.permissions import permissions as policy_of
     from pipeline.core.permissions.scope import Role
@@ -47,4 +55,5 @@ def permissions(
         raise click.UsageError("--group needs -e: it is the group of one environment.")
     app = reading_application(context)
     roles = {Role(role)} if role else {Role.BAKE, Role.DEPLOY}
-    context.tell(as_json(policy_of(app, roles, environment or "", group or "", pair=pair)))
+    found = policy_of(app, roles, environment or "", group or "", pair=pair, part=part or 0)
+    context.tell(as_json(found))

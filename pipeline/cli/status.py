@@ -38,7 +38,7 @@ def _show_all(context: Context) -> int:
 
     found, now = overview(reading_application(context)), datetime.now(UTC)
     document = as_json(overview_document(found, now))
-    context.tell(document if context.json else overview_text(found, now))
+    context.tell(document if context.json else overview_text(found, now, context.columns))
     return RefusedError.exit_code if any(each.error for each in found) else 0
 
 

@@ -83,13 +83,13 @@ def read_layers(path: Path) -> Layers:
     try:
         name = values.check_shared_file(own.document[EXTENDS])
     except ValueError as error:
-        raise ConfigurationError(here, str(error), _FIX) from None
+        raise ConfigurationError(here, str(error), _fix()) from None
     defaults = Path(os.path.normpath(path.parent / name))
     if not _is_in_repository(path, defaults):
         what = f"{show_file(defaults)} is outside of the repository"
         raise ConfigurationError(here, what, "move it into the repository")
     if not defaults.exists():
-        raise ConfigurationError(here, f"{show_file(defaults)} does not exist", _FIX)
+        raise ConfigurationError(here, f"{show_file(defaults)} does not exist", _fix())
     theirs = _read(defaults)
     if EXTENDS in theirs.document:
         where = f"{show_file(defaults)} line {theirs.lines[EXTENDS,]}, {EXTENDS}"
@@ -98,7 +98,8 @@ def read_layers(path: Path) -> Layers:
     return Layers(own=own, defaults=theirs)
 
 
-_FIX = f'name a file such as "../common.toml", then run: {commands.config_check()}'
+def _fix() -> str:
+    return f'name a file such as "../common.toml", then run: {commands.config_check()}'
 
 
 def _read(path: Path) -> Layer:

@@ -18,8 +18,9 @@ from pipeline.config.operations.freezes import FreezeSettings
 from pipeline.config.promote.hooks import HookSettings
 from pipeline.config.promote.traffic import key_of
 from pipeline.config.relations import Problem
-from pipeline.config.source_text import CHECK, show_file
+from pipeline.config.source_text import show_file
 from pipeline.config.terraform import BackendSettings
+from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.validation.text import shown
 
@@ -72,7 +73,7 @@ def combine(layers: Layers, problems: Iterable[Problem]) -> ConfigurationError:
     )
     if len(placed) == 1:
         place, only = placed[0]
-        remedy = only.remedy or f"fix it, then run: {CHECK}"
+        remedy = only.remedy or f"fix it, then run: {commands.config_check()}"
         where = f"{show_file(place.file)} {_place(place, only.key)}"
         return ConfigurationError(where=where, what=only.what, remedy=remedy)
     files = {place.file for place, _ in placed}
@@ -83,7 +84,7 @@ def combine(layers: Layers, problems: Iterable[Problem]) -> ConfigurationError:
     return ConfigurationError(
         where=show_file(file),
         what="\n".join(texts),
-        remedy=f"fix these {len(placed)} problems, then run: {CHECK}",
+        remedy=f"fix these {len(placed)} problems, then run: {commands.config_check()}",
     )
 
 

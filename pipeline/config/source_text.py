@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 NAME: Final = "pipeline.toml"
 LARGEST: Final = 256 * 1024
 DEEPEST: Final = 32
-CHECK: Final = commands.config_check()
 
 
 def show_file(file: Path) -> str:
@@ -74,7 +73,7 @@ def parse(path: Path, text: str) -> dict[str, Any]:
         raise ConfigurationError(
             where=f"{show_file(path)} {line[0]}" if line else show_file(path),
             what=f"is not TOML: {ascii(what)[1:-1]}",
-            remedy=f"fix it, then run: {CHECK}",
+            remedy=f"fix it, then run: {commands.config_check()}",
         ) from error
 
 

@@ -63,6 +63,10 @@ class TerraformSettings(Table):
             description="The allowed versions of the AWS provider, as Terraform's constraint.",
         )
     )
+    share_provider: bool = Field(
+        default=True,
+        description="Start the AWS provider once for all plans and applies of a deployment.",
+    )
     backend: BackendSettings | None = Field(
         default=None,
         description="Keep Terraform's state in S3; default: a file in the state directory.",

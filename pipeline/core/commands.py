@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UPGRADE = "pip install --upgrade ami-pipeline"
 WHO_AM_I = "aws sts get-caller-identity"
@@ -23,9 +26,29 @@ LIST_PROFILES = "aws configure list-profiles"
 LIST_REGIONS = "aws account list-regions"
 
 
+_WITHOUT_FILE = {"init", "docs", "completion", "local-cloud"}
+"""The commands that do not read pipeline.toml."""
+_given = {"file": ""}
+
+
+def use_file(path: str | None) -> None:
+    """Add `--config` with this path to every command that reads pipeline.toml; None adds none.
+
+    The program calls it once, as soon as it has parsed the option, so that each command works as
+    pasted in the same folder.
+    """
+    _given["file"] = path or ""
+
+
 def ami_pipeline(*words: str) -> str:
-    """Return a command of this program."""
-    return shlex.join(["ami-pipeline", *words])
+    """Return a command of this program, with the `--config` of this run if it has none."""
+    given = any(word.split("=", 1)[0] == "--config" for word in words)
+    reads_file = bool(words) and words[0] not in _WITHOUT_FILE and not given
+    return shlex.join(["ami-pipeline", *words, *(_file() if reads_file else [])])
+
+
+def _file() -> list[str]:
+    return _option("--config", _given["file"])
 
 
 def init(**options: str | Sequence[str]) -> str:
@@ -180,10 +203,16 @@ def doctor(environment: str = "") -> str:
     return ami_pipeline("doctor", *_option("-e", environment))
 
 
-def permissions(role: str = "", environment: str = "", group: str = "") -> str:
-    """Return the command that prints the policy of a role; `group` is an adopted group."""
+def permissions(
+    role: str = "", environment: str = "", group: str = "", *, pair: bool = False, part: int = 0
+) -> str:
+    """Return the command that prints the policy of a role; `group` is an adopted group.
+
+    `pair` adds what setting up a pair needs; `part` is the number of one of several policies.
+    """
     words = [*([role] if role else []), *_option("-e", environment), *_option("--group", group)]
-    return ami_pipeline("permissions", *words)
+    words += ["--pair"] if pair else []
+    return ami_pipeline("permissions", *words, *_option("--part", str(part or "")))
 
 
 def destroy(environment: str, *, with_traffic: bool = False) -> str:
@@ -272,14 +301,20 @@ def shell(*words: str) -> str:
 
 def after(remedy: str, command: str) -> str:
     """Return a remedy and the command that follows it; only one if the other adds nothing."""
-    if not remedy or command in remedy:
+    if not remedy or _anywhere(command) in remedy:
         return remedy or command
     return f"{remedy}; then: {command}"
 
 
 def before(remedy: str, command: str) -> str:
     """Return a remedy without the command that follows it, as `after` joins them."""
-    return re.sub(r"([;,]? then:)? *$", "", remedy.removesuffix(command))
+    rest = remedy.removesuffix(command).removesuffix(_anywhere(command))
+    return re.sub(r"([;,]? then:)? *$", "", rest)
+
+
+def _anywhere(command: str) -> str:
+    """Return a command without the `--config` of this run: a record may be of a run without it."""
+    return command.removesuffix(f" {shlex.join(_file())}") if _file() else command
 
 
 def ignore_in_git(folder: Path) -> str:

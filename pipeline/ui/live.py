@@ -56,6 +56,7 @@ class LiveProgress:
         self._view: DeploymentView | None = None
         self._clock = clock
         self._began = clock()
+        self.says_endings = True
         self._console = console or _Terminal(file=stream, highlight=False)
         self._live = self._display(transient=True)
 
@@ -115,7 +116,8 @@ class LiveProgress:
                     self._print(f"rolling back: {one_line(reason)}")
             case DeploymentEnded(deployment=deployment):
                 self.close()
-                self._print(deployment_text.format_ending(deployment))
+                if self.says_endings:
+                    self._print(deployment_text.format_ending(deployment))
                 self._view = None
 
     def _print(self, text: str) -> None:

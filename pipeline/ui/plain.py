@@ -52,6 +52,7 @@ class PlainProgress:
         self._reason = ""
         self._failure = ""
         self._last_line = self._began
+        self.says_endings = True
 
     def report(self, event: Event) -> None:
         """Write the event's lines; a closed stream does not end the work."""
@@ -127,7 +128,8 @@ class PlainProgress:
 
     def _over(self, deployment: Deployment) -> Iterator[str]:
         yield from self._end_group()
-        yield deployment_text.format_ending(deployment)
+        if self.says_endings:
+            yield deployment_text.format_ending(deployment)
         if not self._on_github or deployment.outcome is None:
             return
         outcome = deployment_text.format_outcome(deployment)

@@ -16,7 +16,7 @@ from pipeline.core.hooks.hook import NEVER_DECIDES, Hook, Runs
 from pipeline.core.hooks.points import points_of
 from pipeline.core.hooks.policy import PolicyProgram
 from pipeline.core.pausing.pause import Approval
-from pipeline.core.state.deployment import Kind
+from pipeline.core.state.deployment import Deployment, Kind
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
@@ -33,6 +33,7 @@ def plan_text(preview: PlanPreview, width: int = 100) -> str:
     return "\n".join(
         [
             f"{one_line(deployment.environment)}: {deployment_text.format_request(deployment)}",
+            *_reasons(deployment, width),
             "",
             *_table(preview),
             "",
@@ -44,6 +45,12 @@ def plan_text(preview: PlanPreview, width: int = 100) -> str:
             "nothing was changed",
         ]
     )
+
+
+def _reasons(deployment: Deployment, width: int) -> list[str]:
+    """Return why it is requested, and the freeze that it overrides."""
+    rows = (("why", deployment.why), ("override", deployment.override))
+    return [wrapped(f"{name}: {one_line(text)}", width, 2) for name, text in rows if text]
 
 
 def _table(preview: PlanPreview) -> list[str]:

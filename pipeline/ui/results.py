@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.core.bake.model import BakeResult
@@ -121,6 +121,20 @@ def _state(root: Root) -> str:
     if root.bucket:
         return f"s3://{root.bucket.name}/{root.bucket.key}"
     return str(root.folder / "terraform.tfstate")
+
+
+def damaged_lines(damaged: Sequence[PipelineError]) -> list[str]:
+    """Return what could not be read, each with the remedy; empty without any."""
+    lines = (
+        (f"left out: {one_line(each.where)}: {one_line(each.what)}", f"next: {each.remedy}")
+        for each in damaged
+    )
+    return [line for pair in lines for line in ("", *pair)]
+
+
+def damaged_documents(damaged: Sequence[PipelineError]) -> list[dict[str, str]]:
+    """Return the same for a program."""
+    return [{"where": each.where, "what": each.what, "next": each.remedy} for each in damaged]
 
 
 def error_document(error: PipelineError) -> dict[str, Any]:

@@ -66,8 +66,8 @@ def status_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         ("freeze", format_freezes(status.frozen, now)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
+        ("latest", format_latest(status, now)),
         ("removal", _removal(status, now)),
-        ("latest", _latest(status, now)),
         *_reasons(status.environment.deployment),
         ("paused", _paused(status.environment.deployment, now)),
         ("reason", _reason(status.environment.deployment)),
@@ -75,7 +75,7 @@ def status_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         ("lease", _lease(status, now)),
         ("rollback", _rollback(status)),
         ("drill", _drill(status, now)),
-        *(("error", one_line(text)) for text in status.observation.unreadable),
+        *(("error", one_line(text)) for text in (*status.observation.unreadable, *status.unread)),
     ]
     return [(name, text) for name, text in rows if text]
 
@@ -118,7 +118,7 @@ def _serving(status: Status) -> str:
     return f"{icon} {successor}, {text}; {serving} is {left if exists else 'deleted'}"
 
 
-def _latest(status: Status, now: datetime) -> str:
+def format_latest(status: Status, now: datetime) -> str:
     """Return how the newest deployment failed, unless a later one is in flight."""
     last = status.latest
     if last is None or status.environment.deployment or deployment_text.succeeded(last):
@@ -219,7 +219,7 @@ def _in_flight(status: Status, now: datetime) -> str:
         return "none"
     began = f"began {age(deployment.began, now)} ago"
     where = f"in {one_line(deployment.phase)}" if deployment.phase else "before its first phase"
-    by = f"by {deployment_text.format_runner(deployment.by)}"
+    by = f"by {one_line(deployment.beginner)}"
     run = f", {one_line(deployment.by.run)}" if deployment.by.run else ""
     text = f"{deployment_text.format_request(deployment)}, {by}{run}, {began}"
     if deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION:
@@ -290,9 +290,10 @@ def _rollback(status: Status) -> str:
             again = "starts instances again" if status.is_worker else "serves again in seconds"
             effect = f"{option.release}{version} is warm and {again}"
         case RollbackMode.COLD:
-            effect = f"a new release of {option.release}'s image{version}, takes minutes"
+            effect = f"a new release of {option.release}'s image{version}, {_estimate(option)}"
     bad = "; the image is quarantined" if option.quarantined else ""
-    return f"{option.command(name)}: {effect}{bad}{_last(option)}"
+    last = _last(option) if option.mode is RollbackMode.WARM else ""
+    return f"{option.command(name)}: {effect}{bad}{last}"
 
 
 def _drill(status: Status, now: datetime) -> str:
@@ -324,6 +325,14 @@ def _undo(status: Status) -> str:
     if status.running and deployment.by.run:
         return f"cancel its CI job, then {abort}"
     return f"interrupt it with Ctrl-C: {effect}" if status.running else abort
+
+
+def _estimate(option: RollbackOption) -> str:
+    """Return how long a rollback to a new group takes: as long as the last new group took."""
+    if option.last_seconds is None:
+        return "takes minutes"
+    last = f"as the last {option.last_kind} did"
+    return f"takes about {format_duration(option.last_seconds)}, {last}"
 
 
 def _last(option: RollbackOption) -> str:

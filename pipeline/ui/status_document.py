@@ -41,11 +41,12 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "unknown_groups": [_group(status, observation.groups[name]) for name in unknown],
         "freeze": freezes_document(status.frozen),
         "in_flight": _in_flight(status),
+        "latest": latest_document(status),
         "removal_pending": list(environment.unremoved),
         "lease": lease_document(environment.lease),
         "rollback": _rollback(status.rollback),
         "drill": _drill(environment.drill, status.rollback),
-        "unreadable": list(observation.unreadable),
+        "unreadable": [*observation.unreadable, *status.unread],
         "next": next_step(status) or None,
     }
 
@@ -116,6 +117,11 @@ def _in_flight(status: Status) -> dict[str, Any] | None:
     if deployment is None:
         return None
     return {**deployment_document(deployment), "running": status.running}
+
+
+def latest_document(status: Status) -> dict[str, Any] | None:
+    """Return the newest deployment that has ended, None without one."""
+    return deployment_document(status.latest) if status.latest else None
 
 
 def lease_document(lease: Lease | None) -> dict[str, Any] | None:

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from pipeline.core.validation.one_line import harmless, one_line
 
-__all__ = ["age", "one_line", "table", "wrapped"]
+__all__ = ["age", "below", "fitted", "folded", "one_line", "table", "without", "wrapped"]
 
 _DURATION = re.compile(r"(?<=\d[hm]) (?=\d+[ms]\b)|(?<=\d) (?=(?:s|min|h|d)\b)")
-_COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+")
+_COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+(?: --config (?:'[^']*'|\S+))?")
 
 
 def age(created: str, now: datetime) -> str:
@@ -54,3 +54,53 @@ def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def fitted(
+    rows: Sequence[Sequence[str]],
+    width: int | None,
+    folds: Sequence[str],
+    beside: Sequence[str] = (),
+) -> list[str]:
+    """Return a table that fits `width`; the first row has the titles.
+
+    While it is wider, the columns with the titles `folds` leave it in this order: what they say
+    is on lines below the row, after its part of `beside` and the title. None is any width.
+    """
+    titles, gone = rows[0], folded(rows, width, folds)
+    lines = table([without(row, titles, gone) for row in rows])
+    found = [lines[0]]
+    for number, (line, row) in enumerate(zip(lines[1:], rows[1:], strict=True)):
+        margin = beside[number] if beside else ""
+        found += [line, *(_below(text, margin, width or 0) for text in below(row, titles, gone))]
+    return found
+
+
+def folded(
+    rows: Sequence[Sequence[str]], width: int | None, folds: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the titles of the columns without which a table fits, the first ones of `folds`."""
+    titles = rows[0]
+    for number in range(len(folds) + 1):
+        gone = folds[:number]
+        lines = table([without(row, titles, gone) for row in rows])
+        if not width or max(map(len, lines)) <= width:
+            break
+    return tuple(title for title in titles if title in gone)
+
+
+def without(row: Sequence[str], titles: Sequence[str], gone: Sequence[str]) -> list[str]:
+    """Return the cells of a row without those of some columns."""
+    return [cell for cell, title in zip(row, titles, strict=True) if title not in gone]
+
+
+def below(row: Sequence[str], titles: Sequence[str], gone: Sequence[str]) -> list[str]:
+    """Return what a row says in columns that left the table: `used by: group web-r000003`."""
+    cells = ((title, row[titles.index(title)]) for title in gone)
+    return [f"{title.lower()}: {cell}" for title, cell in cells if cell not in {"-", ""}]
+
+
+def _below(text: str, margin: str, width: int) -> str:
+    return "\n".join(
+        f"{margin}    {line}" for line in wrapped(text, width - len(margin) - 4, 0).split("\n")
+    )

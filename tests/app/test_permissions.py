@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,19 @@ def test_the_kms_keys_of_store_and_state_are_in_the_policy(
     for sid, resource in (("StoreKey", key), ("TerraformStateKey", f"{key[:-3]}0ff")):
         assert found[sid]["Resource"] == resource
         assert found[sid]["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+
+
+def test_a_policy_that_iam_does_not_accept_is_printed_in_parts(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = printed(capsys, "deploy", "-e", "production", "--pair")
+    monkeypatch.setattr("pipeline.core.permissions.statements.LONGEST", 3000)
+    assert printed(capsys, "deploy", "-e", "production") != whole
+    assert run(["permissions", "deploy", "-e", "production", "--pair"]) == 0
+    told = capsys.readouterr().err
+    remedy = told.partition("to the role: ")[2].strip().split(" and ")
+    assert len(remedy) > 1
+    pieces = [printed(capsys, *shlex.split(each)[2:]) for each in remedy]
+    assert {sid: each for one in pieces for sid, each in one.items()} == whole
+    assert run(["permissions", "deploy", "-e", "production", "--part", "9"]) == 2
+    assert "permissions --part 9" in capsys.readouterr().err

@@ -144,6 +144,8 @@ Usage: ami-pipeline history [OPTIONS]
 
   List the deployments of an environment, newest first.
 
+  A damaged record is named, and the exit code is 3.
+
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --limit N               Show N deployments.  [default: 20; 1<=x<=1000]
@@ -208,12 +210,15 @@ Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read|prune|inspect]
 
   The policy has the names, accounts, keys and buckets of pipeline.toml.
   Without a role, it is for bake and deploy together, as rebuild needs. Paste
-  it into IAM.
+  it into IAM. IAM accepts 6,144 characters in a managed policy; a message
+  names the parts of a longer one.
 
 Options:
   -e, --environment NAME  Limit the policy to this environment (default: all).
   --group NAME            Also attach and detach this adopted group.
   --pair                  Also set up a pair of target groups.
+  --part N                Print one of several policies that IAM accepts.
+                          [x>=1]
   -h, --help              Show this message and exit.
 """,
     "doctor": """\

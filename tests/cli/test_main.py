@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from pipeline.cli import main
@@ -179,6 +180,20 @@ def test_the_process_ends_with_the_exit_code() -> None:
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize("columns", ["", "0", "x", "40", "72", "99", "200"])
+def test_help_is_as_wide_as_click_makes_it(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    expected = click.HelpFormatter(max_width=main.WIDEST)
+    assert main.help_width() == expected.width
+    expected.indent()
+    expected.write_dl(list(main._COMMANDS.items()))
+    with click.Context(main.cli, terminal_width=main.help_width()) as context:
+        shown = main.cli.get_help(context)
+    assert f"Commands:\n{expected.getvalue()}" in shown
+
+
+LIGHT = {"dataclasses", "pathlib", "shlex", "shutil", "urllib.parse"}
+"""Modules of the standard library that `--help` is faster without."""
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "tenacity", "jinja2", "aiohttp")
 
 
@@ -194,6 +209,19 @@ def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str]) -> Non
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr.strip() if done.returncode else "") == (0, "")
+
+
+def test_help_imports_no_module_of_the_standard_library_that_it_can_do_without() -> None:
+    code = (
+        "import sys\nimport click\nbefore = {*sys.modules}\n"
+        "from pipeline.cli.main import run\nrun(['--help'])\n"
+        f"sys.exit(','.join(sorted({LIGHT!r} & ({{*sys.modules}} - before))) or 0)"
+    )
+    root = Path(main.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -213,6 +241,21 @@ def test_global_options_work_before_and_after_the_command(
     assert run([*words, "--config", "missing.toml"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["where"] == "missing.toml"
     assert run(["--verbose", "--no-color", "docs", "--verbose", "--no-color"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["--config", "web.toml", "status"], ["status", "--config=web.toml"]]
+)
+def test_the_command_to_paste_names_the_file_of_the_option(
+    words: list[str], capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "web.toml").write_text("app = 1\n")
+    assert run(words) == 2
+    assert "then run: ami-pipeline config check --config web.toml\n" in capsys.readouterr().err
+    (tmp_path / "pipeline.toml").write_text("app = 1\n")
+    assert run(["status"]) == 2
+    assert "then run: ami-pipeline config check\n" in capsys.readouterr().err
 
 
 def test_the_options_after_a_command_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:

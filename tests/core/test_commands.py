@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import pytest
 
+from pipeline.cli.context import Context
 from pipeline.cli.main import cli
 from pipeline.core import commands
 
@@ -57,6 +58,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.permissions: [
         commands.permissions(),
         commands.permissions("deploy", "staging", "web-asg"),
+        commands.permissions("deploy", "staging", pair=True, part=2),
     ],
     commands.lock_show: [commands.lock_show("staging")],
     commands.state_hooks: [
@@ -81,6 +83,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
 BUILDERS = {
     commands.ami_pipeline,
     commands.of_environment,
+    commands.use_file,
     commands.aws,
     commands.managed_node,
     commands.start_session,
@@ -97,7 +100,7 @@ def parse(command: str) -> click.Context:
     """Parse a command line as the program would; raises UsageError if it is wrong."""
     program, *words = shlex.split(command)
     assert program == "ami-pipeline"
-    context: click.Context = click.Context(cli, **cli.context_settings)
+    context: click.Context = click.Context(cli, obj=Context(), **cli.context_settings)
     group: click.Group = cli
     while True:
         name, found, words = group.resolve_command(context, words)
@@ -137,6 +140,43 @@ def test_an_option_reaches_the_command() -> None:
 def test_the_parser_of_this_test_rejects_what_does_not_exist(command: str) -> None:
     with pytest.raises((click.UsageError, AssertionError)):
         parse(command)
+
+
+@pytest.fixture
+def given_file() -> Iterator[str]:
+    commands.use_file("our services/web.toml")
+    yield "--config 'our services/web.toml'"
+    commands.use_file(None)
+
+
+NO_FILE = {"init", "docs", "completion", "local-cloud"}
+
+
+@pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
+def test_a_command_that_reads_the_configuration_names_the_file_of_this_run(
+    name: str, given_file: str
+) -> None:
+    shown = commands.ami_pipeline(*name.split())
+    assert shown == (f"ami-pipeline {name}" + ("" if name in NO_FILE else f" {given_file}"))
+    again = commands.ami_pipeline(*name.split(), "--config=x")
+    assert again == f"ami-pipeline {name} --config=x"
+
+
+def test_the_file_of_this_run_reaches_the_command(given_file: str) -> None:
+    assert given_file
+    context = parse(commands.promote("staging", AMI))
+    assert context.obj.config == "our services/web.toml"
+    told = commands.despite_freeze(commands.promote("staging"))
+    assert told.endswith(f"{given_file} --override-freeze --why 'the reason'")
+
+
+def test_a_recorded_remedy_is_not_repeated_with_the_file_of_this_run(given_file: str) -> None:
+    recorded = "tag the group; then: ami-pipeline recover -e staging"
+    assert commands.after(recorded, commands.recover("staging")) == recorded
+    assert commands.before(recorded, commands.recover("staging")) == "tag the group"
+    remedy = commands.after("tag the group", commands.recover("staging"))
+    assert remedy == f"{recorded} {given_file}"
+    assert commands.before(remedy, commands.recover("staging")) == "tag the group"
 
 
 HOSTILE = ["a b", "$(reboot)", "`reboot`", "a;b", "'", '"', "a\nb", "*", "~", "&& reboot", "#"]

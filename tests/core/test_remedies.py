@@ -43,7 +43,10 @@ def whole_remedies() -> tuple[tuple[str, str], ...]:
 
 def remedies() -> Iterator[tuple[str, str]]:
     for path in sorted(PIPELINE.rglob("*.py")):
-        for function in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        if "commands." not in text:
+            continue
+        for function in ast.walk(ast.parse(text)):
             if isinstance(function, ast.FunctionDef):
                 place = f"{path.relative_to(PIPELINE)} {function.name}"
                 yield from ((place, name) for name in commands_of(function))
@@ -95,3 +98,24 @@ def test_a_remedy_comes_before_the_command_that_it_makes_possible() -> None:
     assert commands.after("tag the group", recover) == f"tag the group; then: {recover}"
     assert commands.after("", recover) == recover
     assert commands.after(f"wait, then: {recover}", recover) == f"wait, then: {recover}"
+
+
+def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    if not isinstance(node, ast.Lambda):
+        yield node
+        for each in ast.iter_child_nodes(node):
+            yield from run_at_import(each)
+
+
+def test_no_command_that_reads_the_configuration_is_built_at_import() -> None:
+    """The program learns of `--config FILE` later, and each command to paste names that file."""
+    found = {
+        f"{path.relative_to(PIPELINE)} {node.lineno} {name_of(node.func)}"
+        for path in PIPELINE.rglob("*.py")
+        for statement in ast.parse(path.read_text()).body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        for node in run_at_import(statement)
+        if isinstance(node, ast.Call) and is_command(node.func)
+        if name_of(node.func) not in {"aws", "shell", "docs", "init", "rehearse", "local_cloud_up"}
+    }
+    assert found == set()

@@ -1,50 +1,18 @@
-"""The plan of a pull request is one comment, which each run updates: with curl and jq, on loopback.
-
-The servers answer as the REST APIs of GitHub ("Issue comments") and GitLab ("Notes API").
-"""
+"""The plan of a pull request is one comment that each run updates, with curl and jq on loopback."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from tests.adapters.notify.receivers import Asked, Receiver, Reply, receiving
+from tests.adapters.notify.receivers import receiving
 from tests.docs.ci_yaml import CI, yaml
+from tests.docs.forge import Forge
 
 MARK = "<!-- ami-pipeline plan production -->"
 PLAN = "production: promote of r000125\n```\nafter a fence\n"
 FENCED = f"~~~~~~~~text\n{PLAN}\n~~~~~~~~"
-
-
-class Forge:
-    """The comments of one pull request; those of `people` are there before."""
-
-    def __init__(self, token: dict[str, str], people: list[dict[str, Any]], change: str) -> None:
-        self.comments = people
-        self.server: Receiver | None = None
-        self._token, self._change = token, change
-
-    def __call__(self, asked: Asked) -> Reply:
-        if any(asked.headers.get(name) != value for name, value in self._token.items()):
-            return Reply(status=401, body=b'{"message": "401 Unauthorized"}')
-        path = urlsplit(asked.path).path
-        if asked.method == "GET":
-            return Reply(body=json.dumps(self.comments).encode())
-        body = asked.json()["body"]
-        if asked.method == self._change:
-            found = next(each for each in self.comments if path.endswith(f"/{each['id']}"))
-            found["body"] = body
-            return Reply(body=json.dumps(found).encode())
-        assert self.server
-        number = len(self.comments) + 1
-        url = f"{self.server.url}/repos/example/web/issues/comments/{number}"
-        made = {"id": number, "url": url, "body": body, "system": False, "user": {"type": "Bot"}}
-        self.comments.append(made)
-        return Reply(status=201, body=json.dumps(made).encode())
 
 
 def run(script: str, folder: Path, env: dict[str, str]) -> str:

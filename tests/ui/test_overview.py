@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 from pipeline.core.errors import RefusedError
 from pipeline.core.overview import Overview, failed_overview
+from pipeline.core.state.deployment import Outcome, Result
 from pipeline.ui.housekeeping.overview import overview_document, overview_text
+from pipeline.ui.status_document import status_document
 from tests.fakes import an_image
 from tests.ui import status_examples
 from tests.ui.status_examples import NOW
@@ -46,6 +49,38 @@ def test_each_environment_is_one_line() -> None:
         "",
         "details: ami-pipeline status -e production",
     ]
+
+
+def test_a_terminal_of_80_columns_has_the_widest_cells_below_the_row() -> None:
+    lines = overview_text(overviews(), NOW, 80).split("\n")
+    assert max(map(len, lines)) <= 80
+    assert [" ".join(each.split()) for each in lines[:6]] == [
+        "ENVIRONMENT SERVING VERSION IMAGE AGE HEALTH",
+        "production r000124 1.4.0 9d ✔ 3 of 3 members healthy",
+        "newer: image 1.5.0, source ami-7",
+        "staging r000124 1.4.0 - ✔ 3 of 3 members healthy",
+        "in flight: ▸ promote in attach",
+        "stuck r000124 1.4.0 - ✔ 3 of 3 members healthy",
+    ]
+
+
+def test_the_newest_deployment_is_named_if_it_failed() -> None:
+    deployment = status_examples.in_flight().environment.deployment
+    assert deployment
+    ended = (NOW - timedelta(minutes=5)).isoformat()
+    outcome = Outcome(result=Result.ROLLED_BACK, reason="unhealthy")
+    failed = replace(
+        status_examples.serving(), latest=replace(deployment, ended=ended, outcome=outcome)
+    )
+    found = (Overview(environment="production", status=failed),)
+    shown = overview_text(found, NOW)
+    assert "\n\nproduction: promote r" in shown
+    assert f": rolled back 5m ago; see: ami-pipeline report {deployment.id}\n\n" in shown
+    assert max(map(len, overview_text(found, NOW, 80).split("\n"))) <= 80
+    (document,) = overview_document(found, NOW)["environments"]
+    assert document["latest"]["outcome"] == "rolled back"
+    assert status_document(failed, NOW)["latest"] == document["latest"]
+    assert status_document(status_examples.nothing(), NOW)["latest"] is None
 
 
 def test_a_program_gets_the_same() -> None:

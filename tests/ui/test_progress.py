@@ -10,6 +10,7 @@ from pipeline.core.events import BuildEnded, BuildStarted, Message, StepBegan
 from pipeline.ui.live import LiveProgress, bake_table
 from pipeline.ui.plain import PlainProgress
 from pipeline.ui.progress import progress
+from tests.ui.events import rollback_events, up_to_attach
 
 EVENTS = (
     Message(text="cleaned up after x"),
@@ -47,6 +48,32 @@ def test_the_lines_are_plain_without_a_terminal() -> None:
     with progress(stream, live=False) as report:
         report(Message(text="one"))
     assert stream.getvalue() == "one\n"
+
+
+ENDED = "rolled back: r000124 still serves"
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_how_the_last_deployment_ended_is_left_to_the_result(*, live: bool) -> None:
+    stream = io.StringIO()
+    with progress(stream, live=live, result_follows=True) as report:
+        for event in (*up_to_attach(), *rollback_events()) * 2:
+            report(event)
+    assert stream.getvalue().count(ENDED) == 1
+
+
+def fail_after_a_deployment(stream: io.StringIO) -> None:
+    with progress(stream, live=False, result_follows=True) as report:
+        for event in (*up_to_attach(), *rollback_events()):
+            report(event)
+        raise KeyError
+
+
+def test_without_a_result_the_progress_says_how_a_deployment_ended() -> None:
+    stream = io.StringIO()
+    with pytest.raises(KeyError):
+        fail_after_a_deployment(stream)
+    assert stream.getvalue().count(ENDED) == 1
 
 
 def test_the_live_table_shows_each_build_and_disappears() -> None:

@@ -125,7 +125,7 @@ serving    ✖ r000124, 2 of 3 members healthy
            version 1.4.0, image ami-00000000000000124, for 3d
 in flight  none
 rollback   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0),
-           takes minutes; the last promote took 3m 32s
+           takes about 3m 32s, as the last promote did
 
 production
 ├── web-elb  classic       3 InService
@@ -143,7 +143,7 @@ serving    ✖ r000124, 0 of 3 members healthy
            version 1.4.0, image ami-00000000000000124, for 3d
 in flight  none
 rollback   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0),
-           takes minutes; the last promote took 3m 32s
+           takes about 3m 32s, as the last promote did
 
 production
 ├── web-elb  classic       3 InService
@@ -250,7 +250,7 @@ web production (eu-central-1, account 123456789012)
 serving    ✔ r000123, 3 of 3 members healthy
            version 1.3.0, image ami-00000000000000123, for 3d
 in flight  · paused before drain: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123,
-           by ada on ci-7, https://github.example/web/runs/9, began 5m ago
+           by ann (GitHub Actions), https://github.example/web/runs/9, began 5m ago
 paused     before drain since 03:09:34+00:00 by ann (GitHub Actions), until 2026-01-05
            03:09:34+00:00, then abort
 rollback   ami-pipeline abort -e production: restores r000123

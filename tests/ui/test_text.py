@@ -73,6 +73,9 @@ def test_an_age_is_in_its_largest_unit(created: str, shown: str) -> None:
 def test_a_command_is_not_broken() -> None:
     command = "ami-pipeline rollback -e production"
     assert wrapped(f"then: {command}: x", 40, 0) == f"then:\n{command}: x"
+    assert wrapped(f"then: {command} --config 'my web.toml' x", 40, 0) == (
+        f"then:\n{command} --config 'my web.toml'\nx"
+    )
 
 
 @pytest.mark.parametrize("duration", ["1m 30s", "900 s"])

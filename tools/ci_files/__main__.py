@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.core.deploy.phases import promotion
+from tests.adapters.notify.receivers import receiving
 from tools.ci_files.programs import FOLDER
 from tools.ci_files.project import SPEED, Project, new_project
 from tools.ci_files.runners import Act, GitlabCiLocal
@@ -48,6 +49,7 @@ class Trial:
         self.say("the files are valid")
         self.push()
         self.require(self.runner.deploy() == 0, "the first push deploys")
+        self.plan()
         for phase in phases:
             self.cancel(phase)
 
@@ -55,6 +57,23 @@ class Trial:
         """Commit and tag the next version."""
         self.major += 1
         self.project.commit(f"{self.major}.0.0")
+
+    def plan(self) -> None:
+        """Run the plan of a pull request before and after a change: it has one comment."""
+        forge, settings = self.runner.forge(), self.project.folder / "pipeline.toml"
+        first, text = dict(forge.comments[0]), settings.read_text()
+        plans: list[str] = []
+        with receiving(forge) as forge.server:
+            for each in (text, text.replace("max_size = 4", "max_size = 5")):
+                settings.write_text(each)
+                self.require(self.runner.plan(forge.server.url) == 0, "a pull request is planned")
+                self.require(len(forge.comments) == 2, "it has one comment of the plan")  # noqa: PLR2004
+                plans.append(forge.comments[1]["body"])
+        settings.write_text(text)
+        was, now = plans
+        self.require(was != now and "max_size" in now, "the second plan updates it")
+        self.require("The plan failed" not in f"{was}{now}", "it has the text of the plan")
+        self.require(forge.comments[0] == first, "the comment of another one stays")
 
     def cancel(self, phase: str) -> None:
         """Cancel a promotion in a phase, and repair it with the rollback job."""

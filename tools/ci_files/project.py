@@ -46,6 +46,7 @@ deadlines.attach = "15m"
 """
 WORKFLOWS = {
     "github-actions.yml": "deploy.yml",
+    "plan.yml": "plan.yml",
     "nightly.yml": "nightly.yml",
     "rollback.yml": "rollback.yml",
 }

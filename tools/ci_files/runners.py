@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
+from tests.docs.forge import Forge
 from tools.ci_files import programs
 from tools.ci_files.project import CI, Project
 from tools.ci_files.signals import MARK
@@ -23,6 +26,10 @@ runs:
     - run: "true"
       shell: sh
 """
+MARKED = "<!-- ami-pipeline plan production -->"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+REPOSITORY, NUMBER, TOKEN = "example/web", 12, "c4n4ry-token"
+"""The repository, and the pull request or merge request of its plan."""
 HOST = ("-P", "ubuntu-latest=-self-hosted")
 LONGEST = 1800.0
 PASSED = (
@@ -100,16 +107,38 @@ class Act:
         """Run the rollback job; return its exit code."""
         return self._run("workflow_dispatch", "rollback.yml", None)
 
-    def _run(self, event: str, workflow: str, until: Callable[[int], bool] | None) -> int:
+    def forge(self) -> Forge:
+        """Return the comments of the pull request: a person's, with the mark of the plan's."""
+        person = {"id": 1, "url": "http://127.0.0.1:1/", "body": MARKED, "user": {"type": "User"}}
+        return Forge({"authorization": f"Bearer {TOKEN}"}, [person], "PATCH")
+
+    def plan(self, url: str) -> int:
+        """Run the plan of the pull request; the API is at `url`."""
+        change = {"head": {"ref": "change", "repo": {"full_name": REPOSITORY}}, "number": NUMBER}
+        event = {"number": NUMBER, "pull_request": {**change, "base": {"ref": "main"}}}
+        path = self.project.home / "event.json"
+        path.write_text(json.dumps(event))
+        given = ("-e", str(path), "-s", f"GITHUB_TOKEN={TOKEN}")
+        api = {"GITHUB_API_URL": url, "GITHUB_REPOSITORY": REPOSITORY}
+        return self._run("pull_request", "plan.yml", None, given, api)
+
+    def _run(
+        self,
+        event: str,
+        workflow: str,
+        until: Callable[[int], bool] | None,
+        given: tuple[str, ...] = (),
+        more: Mapping[str, str] = NOTHING,
+    ) -> int:
         self.count += 1
         home = self.project.home
         (home / ".actrc").write_text("")
         (home / "env").write_text(
-            "".join(f"{key}={value}\n" for key, value in self._job_env().items())
+            "".join(f"{key}={value}\n" for key, value in (*self._job_env().items(), *more.items()))
         )
         words = [str(programs.module("act")), event, "-W", f".github/workflows/{workflow}", *HOST]
         words += ["--env-file", str(home / "env"), "-s", "WEB_TOKEN=token", "--pull=false"]
-        words += ["--no-cache-server", *self._replaced(workflow)]
+        words += ["--no-cache-server", *given, *self._replaced(workflow)]
         env = dict(self.project.env)
         return Job(words=words, folder=self.project.folder, env=env, log=self.log).run(until)
 
@@ -155,6 +184,23 @@ class GitlabCiLocal:
     def rollback(self) -> int:
         """Run the rollback job; return its exit code."""
         return self._run("rollback")
+
+    def forge(self) -> Forge:
+        """Return the notes of the merge request: GitLab's own, with the mark of the plan's."""
+        system = {"id": 1, "body": f"{MARKED} changed the title", "system": True}
+        return Forge({"private-token": TOKEN}, [system], "PUT")
+
+    def plan(self, url: str) -> int:
+        """Run the plan of the merge request; the API is at `url`."""
+        given = {
+            "CI_PIPELINE_SOURCE": "merge_request_event",
+            "CI_API_V4_URL": f"{url}/api/v4",
+            "CI_PROJECT_ID": "3",
+            "CI_MERGE_REQUEST_IID": str(NUMBER),
+            "PLAN_TOKEN": TOKEN,
+        }
+        variables = [word for pair in given.items() for word in ("--variable", "=".join(pair))]
+        return self._run(*variables, "plan")
 
     @property
     def mark(self) -> str:

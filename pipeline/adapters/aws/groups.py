@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.adapters.aws.balancing.balancers import target_reader
-from pipeline.adapters.aws.balancing.pairs import shift, weight_readers
+from pipeline.adapters.aws.balancing.pairs import listener_url, shift, weight_readers
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.ec2 import (
     read_instances,
@@ -213,6 +213,10 @@ class Groups:
         with self._translating(f"resizing {group}"):
             update = self._clients.autoscaling(self._region).update_auto_scaling_group
             call(update, AutoScalingGroupName=group, **sizes)
+
+    def url_of(self, rule: str) -> str:
+        """Return the URL of a listener, or of that of a rule; raises RefusedError."""
+        return listener_url(self._clients, self._region, rule)
 
     def addresses(self, group: str) -> tuple[str, ...]:
         """Return the private IPv4 addresses of the running members; raises RefusedError.

@@ -26,6 +26,9 @@ GRACE = 10.0
 """Seconds a hook has to end after it was asked to."""
 KEPT = 4 * LONGEST_OUTPUT
 """Bytes of its output that are kept in memory: a program may print without end."""
+MOST_LOGGED = 16 * 1024 * 1024
+"""Bytes of its output that go to the log, and the size from which on the log is a new file."""
+LEFT_OUT = b"\nthe log leaves out what follows\n"
 
 
 @dataclass(kw_only=True)
@@ -58,11 +61,15 @@ class CommandHooks:
         self, argv: Sequence[str], timeout: float, facts: Mapping[str, str], stdin: bytes = b""
     ) -> HookResult:
         output = bytearray()
-        with appending(self.log) as write:
+        with appending(self.log, MOST_LOGGED) as write:
             write(f"$ {join(argv)}\n".encode())
+            room = MOST_LOGGED
 
             def keep(chunk: bytes) -> None:
-                write(chunk)
+                nonlocal room
+                if room > 0:
+                    write(chunk if len(chunk) <= room else chunk[:room] + LEFT_OUT)
+                room -= len(chunk)
                 output.extend(chunk)
                 if len(output) > 2 * KEPT:  # seldom, because it moves the rest
                     del output[:-KEPT]

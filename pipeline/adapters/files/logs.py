@@ -11,11 +11,17 @@ from pipeline.core.errors import RefusedError
 
 
 @contextmanager
-def appending(log: Path) -> Iterator[Callable[[bytes], object]]:
-    """Yield a function that appends to a log, created if needed; raises RefusedError."""
+def appending(log: Path, most: int = 0) -> Iterator[Callable[[bytes], object]]:
+    """Yield a function that appends to a log, created if needed; raises RefusedError.
+
+    A log of `most` bytes or more becomes `NAME.old` first, in place of an earlier one; 0 is no
+    limit. A run that has it open continues to write there.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
     try:
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if most and log.is_file() and log.lstat().st_size >= most:
+            log.replace(log.with_name(f"{log.name}.old"))
         handle = os.open(log, flags, 0o600)
     except OSError as error:
         raise unwritable(log, error) from error

@@ -16,6 +16,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -137,11 +138,94 @@ def on_terminal(command: Command) -> int:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """A program that runs beside other children until `close`.
+
+    `line` is the one that said that it is ready. It ends with this process, but not before the
+    children that keep `held` (`Command.kept`) have ended.
+    """
+
+    line: bytes
+    pid: int
+    held: int
+    _process: subprocess.Popen[bytes]
+    _resources: ExitStack
+
+    def has_ended(self, within: float = 0.0) -> bool:
+        """Return True if the program has ended, or ends within so many seconds."""
+        try:
+            self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Kill the program and its children; may be called again."""
+        self._resources.close()
+
+
+def serve(
+    command: Command,
+    on_output: Callable[[bytes], None],
+    *,
+    ready: Callable[[bytes], bool],
+    timeout: float,
+) -> Service:
+    """Start a program and return it once it has printed a line that is `ready`.
+
+    `on_output` gets its other output, later in a thread of its own, and must not raise. Raises
+    OSError if the program cannot be started or ends first, and TimeoutError after `timeout`
+    seconds; nothing is left running then.
+    """
+    with ExitStack() as stack:
+        child = stack.enter_context(_started(command, TERMINATE_ALL, TICK))
+        line = _await_line(child, on_output, ready, timeout)
+        reader = threading.Thread(target=_pass_on, args=(child.output, on_output), daemon=True)
+        reader.start()
+        # In reverse order: the reader only ends once the program has.
+        stack.callback(reader.join)
+        stack.callback(child.signal_group, signal.SIGKILL)
+        return Service(
+            line=line,
+            pid=child.process.pid,
+            held=child.control,
+            _process=child.process,
+            _resources=stack.pop_all(),
+        )
+
+
+def _await_line(
+    child: _Child,
+    on_output: Callable[[bytes], None],
+    ready: Callable[[bytes], bool],
+    timeout: float,
+) -> bytes:
+    """Return the first line of a child's output that is ready; pass on everything else."""
+    deadline, last = time.monotonic() + timeout, b""
+    while select.select([child.output], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not (chunk := os.read(child.output, CHUNK)):
+            raise OSError(f"it ended at its start, exit code {child.process.wait()}")
+        *lines, last = (last + chunk).split(b"\n")
+        found = next((line for line in lines if ready(line)), None)
+        on_output(b"".join(line + b"\n" for line in lines if line != found))
+        if found is not None:
+            on_output(last)
+            return found
+    raise TimeoutError(f"it was not ready within {format_duration(timeout)}")
+
+
+def _pass_on(output: int, on_output: Callable[[bytes], None]) -> None:
+    while chunk := os.read(output, CHUNK):
+        on_output(chunk)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Child:
     """A running program; `control` is the pipe to its supervisor, which closes if this one dies."""
 
     process: subprocess.Popen[bytes]
     control: int
+    output: int
     stop: StopSignal
 
     def end(self) -> None:
@@ -182,7 +266,7 @@ def _started(
                 pass_fds=passed,
                 start_new_session=True,
             )
-            child = _Child(process=process, control=control, stop=stop)
+            child = _Child(process=process, control=control, output=output, stop=stop)
             ours.callback(process.wait)
             ours.callback(child.signal_group, signal.SIGKILL)
         process.stdout = ours.enter_context(os.fdopen(output, "rb", closefd=False))

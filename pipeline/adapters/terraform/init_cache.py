@@ -18,6 +18,7 @@ from pipeline.core.terraform.module_contract import ROOT_FILE
 from pipeline.core.terraform.program import Product, Program, source_files
 
 _STAMP = ".terraform/ami-pipeline"
+_MODULES = ".terraform/modules/modules.json"
 _BACKEND = ".terraform/terraform.tfstate"
 """The backend's configuration, not the state."""
 
@@ -76,9 +77,13 @@ def _read_by_init(folder: Path, product: Product) -> Iterator[Path]:
     yield folder / ROOT_FILE
     yield folder / ".terraform.lock.hcl"
     yield folder / _BACKEND
-    manifest = folder / ".terraform/modules/modules.json"
-    yield manifest
-    for module in _modules(folder, manifest):
+    yield folder / _MODULES
+    yield from module_files(folder, product)
+
+
+def module_files(folder: Path, product: Product) -> Iterator[Path]:
+    """Yield the source files of all called modules; raises OSError if one is missing."""
+    for module in _modules(folder, folder / _MODULES):
         names = (path.name for path in module.iterdir())
         yield from (module / name for name in source_files(product, names))
 

@@ -65,6 +65,13 @@ class Initialization:
             self._record(recorded)
         return self._finish(found)
 
+    def is_current(self) -> bool:
+        """Return True if the folder is initialized with the recorded lock."""
+        if not is_initialized(self.folder, self._program):
+            return False
+        recorded = self._recorded().lock
+        return recorded is not None and recorded.text == self._locked_text()
+
     def upgrade(self) -> tuple[ProviderLock | None, ProviderLock, Diagnostics]:
         """Install the newest versions that the configuration allows.
 

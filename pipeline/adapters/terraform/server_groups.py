@@ -20,6 +20,7 @@ from pipeline.adapters.terraform.contract_check import ContractCheck
 from pipeline.adapters.terraform.initialization import Initialization
 from pipeline.adapters.terraform.orphans import Orphan, find, require_ours
 from pipeline.adapters.terraform.plan_errors import PlanErrors
+from pipeline.adapters.terraform.provider.shared import SharedProvider
 from pipeline.adapters.terraform.provider_locks import ProviderLocks
 from pipeline.adapters.terraform.root_module import (
     RELEASES_FILE,
@@ -56,7 +57,8 @@ class TerraformResources:
     Only one call runs at a time. A prepared plan runs in a thread: it changes only the root
     module's folder. `settle` is called before the state is read, and waits for a dead run's
     Terraform. `lock` replaces Terraform's own lock on the state; without it Terraform locks.
-    `providers` has the recorded provider versions.
+    `providers` has the recorded provider versions. `provider` is shared by all plans and applies,
+    until `forget`; without it each starts its own.
     """
 
     terraform: Terraform
@@ -66,6 +68,7 @@ class TerraformResources:
     settle: Callable[[], None] = lambda: None
     lock: StateLock | None = None
     providers: ProviderLocks | None = None
+    provider: SharedProvider | None = None
     _before: bytes | None = field(default=None, init=False)
     _planner: BackgroundPlanner = field(init=False)
     _initialization: Initialization = field(init=False)
@@ -92,8 +95,10 @@ class TerraformResources:
         self._planner.begin(PlanRequest(releases=tuple(wanted), creates=creates, deletes=deletes))
 
     def forget(self) -> None:
-        """Wait for an unused plan in the background and discard it."""
+        """Wait for an unused plan in the background and discard it; end the shared provider."""
         self._planner.drop()
+        if self.provider:
+            self.provider.close()
 
     def plan(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
@@ -148,7 +153,7 @@ class TerraformResources:
         Raises KeyboardInterrupt after a signal. The state is saved then; a resource may be tainted
         or, rarely, missing in the state; `adopt` fixes that.
         """
-        self.forget()
+        self._planner.drop()
         if plan.file is None:
             return
         if not plan.file.exists():
@@ -158,7 +163,11 @@ class TerraformResources:
         try:
             with self._locked("OperationTypeApply", FailedError) as locks:
                 output = self.terraform.apply(
-                    self.root.folder, plan.file, timeout=self.limit, locks=locks
+                    self.root.folder,
+                    plan.file,
+                    timeout=self.limit,
+                    locks=locks,
+                    provider=self.provider,
                 )
         finally:
             plan.file.unlink(missing_ok=True)
@@ -171,7 +180,7 @@ class TerraformResources:
         Nothing is created or deleted; the next plan does that. Raises RefusedError if a resource
         has another owner, or if its address in the module is unknown.
         """
-        self.forget()
+        self._planner.drop()
         self._prepare(wanted)
         known = self.terraform.state(self.root.folder)
         orphans = self._orphans(wanted, known)
@@ -283,7 +292,9 @@ class TerraformResources:
         file = self.root.folder / _PLANS.replace("*", secrets.token_hex(4))
         try:
             with self._locked("OperationTypePlan", RefusedError) as locks:
-                output = self.terraform.plan(self.root.folder, file, targets, locks=locks)
+                output = self.terraform.plan(
+                    self.root.folder, file, targets, locks=locks, provider=self.provider
+                )
             yield file, output
         except BaseException:
             file.unlink(missing_ok=True)

@@ -12,10 +12,11 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pipeline.adapters.aws.credentials import ToolEnvironment, as_it_is, secrets_in
@@ -24,6 +25,7 @@ from pipeline.adapters.process.process import INTERRUPT_ALONE, Command, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.process.survivors import shared_lock
 from pipeline.adapters.terraform.program import find_program
+from pipeline.adapters.terraform.provider.shared import Attachment, SharedProvider
 from pipeline.adapters.terraform.stream import LAST_LINES, RunOutput, StreamReader, parse_diagnostic
 from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
@@ -73,13 +75,15 @@ class Terraform:
     choice: ProgramChoice = field(default_factory=ProgramChoice)
     encrypts: bool = True
     _found: Program | None = field(default=None, init=False)
+    _finding: Lock = field(default_factory=Lock, init=False)
 
     def program(self) -> Program:
         """Return the program that runs; raises RefusedError if it is missing or unusable."""
-        if self._found is None:
-            environment = self.environment()
-            self._found = find_program(self.choice, self.environ, environment, timeout=SHORT)
-        return self._found
+        with self._finding:
+            if self._found is None:
+                environment = self.environment()
+                self._found = find_program(self.choice, self.environ, environment, timeout=SHORT)
+            return self._found
 
     @property
     def name(self) -> str:
@@ -141,12 +145,14 @@ class Terraform:
         *,
         locks: bool = True,
         refresh: bool = True,
+        provider: SharedProvider | None = None,
     ) -> RunOutput:
         """Plan into a file with mode 0600; `targets` limits the plan to these addresses.
 
         Without `locks` the caller holds the lock on the state; without `refresh` the state is
-        believed. The result's `errors` has the errors. Raises RefusedError if Terraform fails
-        without an error message, KeyboardInterrupt if a signal ended it.
+        believed. The result's `errors` has the errors. If a shared `provider` dies, the plan is
+        made again without it. Raises RefusedError if Terraform fails without an error message,
+        KeyboardInterrupt if a signal ended it.
         """
         # Terraform keeps the mode of an existing file; a plan contains every input.
         file.touch(mode=0o600)
@@ -154,7 +160,10 @@ class Terraform:
         options = {"json": True, "out": name, "input": False, **_locking(locks)}
         options |= {} if refresh else {"refresh": False}
         argv = _argv("plan", **options, target=list(targets))
-        output, code = self._read(argv, folder, timeout=PLANNING)
+        had_died = provider is None or provider.has_died
+        output, code = self._read(argv, folder, timeout=PLANNING, provider=provider)
+        if code != 0 and provider and provider.has_died and not had_died:
+            output, code = self._read(argv, folder, timeout=PLANNING)
         return self._require_reason("plan", folder, output, code)
 
     def show(self, folder: Path, file: Path) -> dict[str, Any]:
@@ -170,16 +179,26 @@ class Terraform:
             raise self._failure("show", folder, code, [])
         return document
 
-    def apply(self, folder: Path, file: Path, *, timeout: float, locks: bool = True) -> RunOutput:
+    def apply(
+        self,
+        folder: Path,
+        file: Path,
+        *,
+        timeout: float,
+        locks: bool = True,
+        provider: SharedProvider | None = None,
+    ) -> RunOutput:
         """Apply a saved plan and report each resource; the result's `errors` has the errors.
 
-        Without `locks` the caller holds the lock on the state. Raises FailedError after `timeout`
-        seconds, KeyboardInterrupt if a signal ended it; the state is saved then, if the grace
-        period was long enough.
+        Without `locks` the caller holds the lock on the state; `provider` is a shared one. Raises
+        FailedError after `timeout` seconds, KeyboardInterrupt if a signal ended it; the state is
+        saved then, if the grace period was long enough.
         """
         options = {"json": True, "input": False, **_locking(locks)}
         argv = _argv("apply", str(file.relative_to(folder)), **options)
-        output, code = self._read(argv, folder, timeout=timeout, late=FailedError)
+        output, code = self._read(
+            argv, folder, timeout=timeout, late=FailedError, provider=provider
+        )
         return self._require_reason("apply", folder, output, code)
 
     def state(self, folder: Path) -> tuple[str, ...]:
@@ -199,9 +218,12 @@ class Terraform:
         *,
         timeout: float,
         late: type[PipelineError] = RefusedError,
+        provider: SharedProvider | None = None,
     ) -> tuple[RunOutput, int]:
         reader = StreamReader(lambda text: self.report(Message(text=text)))
-        code = self._stream(argv, folder, reader.feed, timeout=timeout, late=late)
+        code = self._stream(
+            argv, folder, reader.feed, timeout=timeout, late=late, provider=provider
+        )
         return reader.close(), code
 
     def _require_reason(self, verb: str, folder: Path, output: RunOutput, code: int) -> RunOutput:
@@ -243,18 +265,18 @@ class Terraform:
         timeout: float,
         late: type[PipelineError] = RefusedError,
         logged: bool = True,
+        provider: SharedProvider | None = None,
     ) -> int:
         """Run a command to its end and return its exit code; its output goes to the log."""
         if self.interrupts.pending:
             raise KeyboardInterrupt
         where = f"{self.name} {_verb(argv)} in {folder}"
         self.report(Message(text=where))
-        command = self._command(argv, folder)
-        if _calls_aws(argv):
-            command = replace(command, env=dict(self.credentials(command.env, timeout)))
+        command = self._command(argv, folder, timeout)
         began = time.monotonic()
         masker = Masker((*secrets_in(command.env), *passphrases(command.env)))
-        with appending(self.log) as write, shared_lock(self.log) as lock:
+        attached = provider.attached(command.env) if provider else nullcontext(Attachment())
+        with appending(self.log) as write, shared_lock(self.log) as lock, attached as use:
             try:
                 write(f"$ {' '.join([self.name, *argv[1:]])}\n".encode())
             except OSError as error:
@@ -268,7 +290,7 @@ class Terraform:
 
             masked = MaskedOutput(masker, keep)
             finished = stream(
-                replace(command, kept=(lock,)),
+                replace(command, env={**command.env, **use.variables}, kept=(lock, *use.kept)),
                 masked.feed,
                 interrupts=self.interrupts,
                 timeout=timeout,
@@ -277,6 +299,7 @@ class Terraform:
                 on_interrupt=self._report_stopping,
             )
             masked.close()
+            use.succeeded = finished.ending is Ending.EXITED and finished.code == 0
         took, verb = time.monotonic() - began, _verb(argv)
         self.report(ToolEnded(tool=self.name, command=verb, seconds=took, code=finished.code))
         match finished.ending:
@@ -294,11 +317,19 @@ class Terraform:
         text = f"waiting for {name} to finish; press Ctrl-C again to kill it"
         self.report(Message(text=text))
 
-    def _command(self, argv: list[str], cwd: Path) -> Command:
-        found, env = self.program(), self.environment()
+    def _command(self, argv: list[str], cwd: Path, timeout: float) -> Command:
+        found = self.program()
+        env = self._full_environment(timeout) if _calls_aws(argv) else self.environment()
         if found.product is OPENTOFU and self.encrypts and ENCRYPTION in self.environ:
             env[ENCRYPTION] = self.environ[ENCRYPTION]
         return Command(argv=[found.path, *argv[1:]], cwd=cwd, env=env)
+
+    def planning_environment(self) -> dict[str, str]:
+        """Return the environment that a plan has now, with its credentials."""
+        return dict(self._command(["terraform", "plan"], Path(), PLANNING).env)
+
+    def _full_environment(self, timeout: float) -> dict[str, str]:
+        return dict(self.credentials(self.environment(), timeout))
 
     def environment(self) -> dict[str, str]:
         """Return the environment for Terraform, without variables that change what it does."""

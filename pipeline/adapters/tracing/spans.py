@@ -107,7 +107,7 @@ class DeploymentTracer:
             "ami_pipeline.previous": deployment.blue,
             "ami_pipeline.image": deployment.image,
             "service.version": deployment.version,
-            "user.name": deployment.beginner,
+            "user.name": str(deployment.actor) or deployment.by.user,
             "cicd.pipeline.run.url.full": deployment.by.run,
         }
         name = f"{deployment.kind} {deployment.environment}"

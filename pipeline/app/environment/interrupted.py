@@ -53,9 +53,12 @@ def require_allowed(document: Environment, action: Interrupted) -> None:
         raise RefusedError(_name(dead), what, commands.recover(document.environment))
 
 
-def finish_interrupted(leased: LeasedEnvironment, action: Interrupted) -> Deployment | None:
+def finish_interrupted(
+    leased: LeasedEnvironment, action: Interrupted, why: str = ""
+) -> Deployment | None:
     """Finish or undo an interrupted deployment; return how it ended, None without one.
 
+    `why` is the reason to undo it.
     Raises NeedsAttentionError if it cannot be finished, RefusedError if it must not be.
     """
     document = leased.document()
@@ -64,7 +67,7 @@ def finish_interrupted(leased: LeasedEnvironment, action: Interrupted) -> Deploy
         return None
     require_allowed(document, action)
     _report(leased, f"{_name(dead)} {_stopped(dead)}: finishing it first")
-    return accept_finished(leased, finish(leased, back=action is Interrupted.UNDO), action)
+    return accept_finished(leased, finish(leased, back=action is Interrupted.UNDO, why=why), action)
 
 
 def accept_finished(leased: LeasedEnvironment, done: Deployment, action: Interrupted) -> Deployment:
@@ -92,11 +95,16 @@ def require_finished(done: Deployment) -> Deployment:
 
 
 def finish(
-    leased: LeasedEnvironment, begun: Deployment | None = None, *, back: bool = False
+    leased: LeasedEnvironment,
+    begun: Deployment | None = None,
+    *,
+    back: bool = False,
+    why: str = "",
 ) -> Deployment:
     """Run the remaining phases of the deployment in flight, forward or back, as AWS shows it.
 
-    `begun` is what to record of it from now on. With `back` it is undone if that is still possible.
+    `begun` is what to record of it from now on. With `back` it is undone if that is still possible,
+    for the reason `why`, which is recorded beside its own.
     Raises RefusedError if a group of green's
     name belongs to another deployment, and NeedsAttentionError if AWS does not answer and blue
     may still be needed.
@@ -106,10 +114,18 @@ def finish(
     green, reader = leased.document().releases.get(dead.green), leased.reader
     if begun is None:
         begun = replace(dead, by=runner(reader.app.environ), outcome=None, ended="")
+        begun = replace(begun, why=_reasons(leased, dead, why) if back else dead.why)
     with reader.made_with(green.inputs if green else None):
         reconciler = leased.reconciler(begun)
         rest = plan_recovery(reconciler.observer, reader.policy, dead, back=back)
         return run_rest(leased, reconciler, begun, rest)
+
+
+def _reasons(leased: LeasedEnvironment, dead: Deployment, undo: str) -> str:
+    """Return why a deployment began and why it is undone, without those that are unknown."""
+    reader = leased.reader
+    masked = reader.app.masker(reader.environment).text(undo) if undo else ""
+    return "; ".join(each for each in (dead.why, masked and f"undone: {masked}") if each)
 
 
 def run_rest(

@@ -148,14 +148,14 @@ def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:
 
 
 def delete_groups(
-    leased: LeasedEnvironment, kind: Kind, *, green: str, gone: Sequence[str]
+    leased: LeasedEnvironment, kind: Kind, *, green: str, gone: Sequence[str], why: str = ""
 ) -> Deployment:
     """Delete the groups of the releases `gone`; return the deployment as it ended.
 
     Raises RefusedError, before anything is changed, if one of them receives traffic.
     """
     document = leased.document()
-    deployment = leased.new_deployment(kind, green=green, blue=document.serving)
+    deployment = leased.new_deployment(kind, green=green, blue=document.serving, why=why)
     reconciler = leased.reconciler(deployment)
     with leased.reader.app.interrupts.heard():
         reconciler.deletion.require_detached(frozenset(gone), idle=_idle(reconciler, document))

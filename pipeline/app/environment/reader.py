@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pipeline.adapters.aws.balancing.balancers import Descriptions
     from pipeline.adapters.aws.groups import Groups
     from pipeline.adapters.aws.metrics import CloudWatchMetrics
+    from pipeline.adapters.terraform.provider.shared import SharedProvider
     from pipeline.adapters.terraform.terraform import Terraform
     from pipeline.core.preflight.facts import BalancerFacts
 
@@ -63,6 +64,7 @@ class EnvironmentReader:
     change_program: bool = False
     _terraforms: dict[str, Terraform] = field(default_factory=dict, init=False)
     _described: tuple[float, Descriptions] = field(default=(-inf, NO_ITEMS), init=False)
+    _provider: SharedProvider | None = field(default=None, init=False)
 
     @cached_property
     def clients(self) -> Clients:
@@ -214,6 +216,37 @@ class EnvironmentReader:
                 self.environment, recorded=recorded, change=self.change_program
             )
         return self._terraforms[recorded]
+
+    def provider(self, document: Environment) -> SharedProvider:
+        """Return the AWS provider that all of this run's plans and applies share."""
+        from pipeline.adapters.terraform.provider.shared import SharedProvider
+        from pipeline.adapters.terraform.root_module import shipped_module
+
+        if self._provider is None:
+            terraform, root = self.terraform(document), self.app.root(self.environment)
+            self._provider = SharedProvider(
+                folder=root.folder,
+                program=terraform.program,
+                log=terraform.log,
+                report=self.app.report,
+                shipped=root.module == shipped_module(),
+                enabled=self.app.settings.terraform.share_provider,
+            )
+            self.app.at_end.append(self._provider.close)
+        return self._provider
+
+    def start_provider(self, document: Environment) -> None:
+        """Start the shared AWS provider in the background, for a plan that follows.
+
+        Nothing is started before the root module is initialized as the store records it.
+        """
+        from pipeline.adapters.terraform.initialization import Initialization
+        from pipeline.adapters.terraform.provider_locks import ProviderLocks
+
+        terraform, provider = self.terraform(document), self.provider(document)
+        locks = ProviderLocks(store=self.store, environment=self.environment)
+        done = Initialization(terraform=terraform, folder=provider.folder, locks=locks)
+        provider.begin(lambda: terraform.planning_environment() if done.is_current() else None)
 
     def _program_of_locks(self, document: Environment) -> str:
         """Return the program of an environment that an earlier ami-pipeline deployed, or nothing.

@@ -71,7 +71,8 @@ def build_resources(
     from pipeline.adapters.terraform.provider_locks import ProviderLocks
     from pipeline.adapters.terraform.server_groups import TerraformResources
 
-    terraform = reader.terraform(ledger.read())
+    document = ledger.read()
+    terraform = reader.terraform(document)
     return TerraformResources(
         terraform=terraform,
         root=reader.app.root(reader.environment),
@@ -79,6 +80,7 @@ def build_resources(
         lock=state_lock(reader, ledger, predecessor),
         settle=_await_terraform_of(reader, predecessor),
         providers=ProviderLocks(store=reader.store, environment=reader.environment),
+        provider=reader.provider(document),
     )
 
 

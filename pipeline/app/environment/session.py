@@ -61,7 +61,8 @@ class SessionOptions:
     `change_program` allows another program than the one that wrote Terraform's state.
     `ends_pause` says that the command resumes or aborts a paused deployment. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `freeze` says what it
-    does in a freeze, None to ignore it.
+    does in a freeze, None to ignore it. `why` is the reason that a person gave. `plans` says that
+    Terraform plans soon.
     """
 
     command: str
@@ -72,6 +73,8 @@ class SessionOptions:
     ends_pause: bool = False
     wait: float | None = None
     freeze: FreezeGate | None = None
+    why: str = ""
+    plans: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,8 @@ class EnvironmentSession:
             until = None if options.wait is None else reader.pace.clock() + options.wait
             EnvironmentLease(reader=reader, until=until).require_free()
             document = _check(reader, options, require)
+            if options.plans:
+                reader.start_provider(document)
             reader.identify()
             if not options.rebuilds and (lost := find_lost(reader, document)):
                 raise lost
@@ -162,7 +167,7 @@ class EnvironmentSession:
             ended = end_overdue(leased, back=action is Interrupted.UNDO)
             done: Deployment | None = require_finished(ended)
         else:
-            done = finish_interrupted(leased, action)
+            done = finish_interrupted(leased, action, self.options.why)
         if done is not None and result_of(done) is Result.PAUSED:
             raise paused_error(self.reader, done)
         return done

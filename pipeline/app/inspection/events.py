@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.app.application import Application
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.inspection.happenings import (
     Happening,
     Stream,
     of_activities,
-    of_deployment,
-    of_journal,
+    of_run,
 )
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
@@ -41,6 +41,7 @@ class EventReader:
     _over: set[str] = field(default_factory=set, init=False)
     _recorded: tuple[Deployment, ...] = field(default=(), init=False)
     _running: str | None = field(default=None, init=False)
+    _damaged: tuple[str, ...] = field(default=(), init=False)
     _unreadable: tuple[str, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +70,7 @@ class EventReader:
         found += self._stream.changes(document, seen, balancers, now)
         masked = self.app.masker(self.environment).text
         missing = tuple(f"{each.name} does not exist" for each in absent)
-        unreadable, before = (*seen.unreadable, *missing), self._unreadable
+        unreadable, before = (*seen.unreadable, *missing, *self._damaged), self._unreadable
         self._unreadable = unreadable
         notes = tuple(each for each in unreadable if each not in before)
         return [replace(each, text=masked(each.text)) for each in found], notes
@@ -82,8 +83,7 @@ class EventReader:
     def _deployments(self, document: Environment) -> Iterator[Happening]:
         """Yield what the store has of the newest deployments, with the one in flight."""
         for each in self._newest(document):
-            yield from of_deployment(each)
-            yield from of_journal(each, self._journal(each))
+            yield from of_run(each, self._journal(each))
 
     def _newest(self, document: Environment) -> tuple[Deployment, ...]:
         """Return the deployments; the history changes only when one begins or ends."""
@@ -91,7 +91,11 @@ class EventReader:
         running = current.id if current else ""
         if self._running != running:
             self._running = running
-            self._recorded = self.reader.deployments.history(self.environment, DEPLOYMENTS)
+            damaged: list[RefusedError] = []
+            self._recorded = self.reader.deployments.history(
+                self.environment, DEPLOYMENTS, damaged.append
+            )
+            self._damaged = tuple(f"{e.where}: {e.what}; {e.remedy}" for e in damaged)
         others = tuple(each for each in self._recorded if each.id != running)
         return (*others, current) if current else others
 

@@ -46,7 +46,7 @@ def find_overdue(reader: EnvironmentReader) -> tuple[Notification, ...]:
     limits = Limits(rebuild=wanted.rebuild_days, rollback=wanted.rollback_days)
     done = Done(
         document=reader.document(),
-        history=reader.deployments.history(reader.environment, SEARCHED),
+        history=reader.deployments.history(reader.environment, SEARCHED, reader.app.tell_damaged),
         rebuilt=Outboxes(reader.store, reader.environment).read().rebuilt,
     )
     return tuple(overdue(done, limits, datetime.fromisoformat(reader.pace.today())))

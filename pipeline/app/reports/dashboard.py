@@ -46,7 +46,7 @@ class EnvironmentView:
     """One environment: its status, or why that is unknown; its history, newest first.
 
     `document` is what the store says, also without AWS. `running` is the record of the deployment
-    in flight, None without one.
+    in flight, None without one. `damaged` says which records the history leaves out.
     """
 
     name: str
@@ -55,6 +55,7 @@ class EnvironmentView:
     error: str
     history: tuple[Deployment, ...]
     running: DeploymentRecord | None
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,12 +100,14 @@ class DashboardReader:
         status, error = self._status(name)
         document = status.environment if status else self._document(name)
         flight = document.deployment
+        history, damaged = self._kept(f"history {name}", SLOW / 6, lambda: self._history(name))
         return EnvironmentView(
             name=name,
             document=document,
             status=status,
             error=error,
-            history=self._kept(f"history {name}", SLOW / 6, lambda: self._history(name)),
+            history=history,
+            damaged=damaged,
             running=self._running(flight) if flight else None,
         )
 
@@ -147,8 +150,10 @@ class DashboardReader:
         reader = EnvironmentReader(app=self.app, environment=name)
         return self._kept(f"document {name}", FRESH, reader.document)
 
-    def _history(self, name: str) -> tuple[Deployment, ...]:
-        return Deployments(self._store).history(name, SHOWN)
+    def _history(self, name: str) -> tuple[tuple[Deployment, ...], tuple[str, ...]]:
+        damaged: list[PipelineError] = []
+        found = Deployments(self._store).history(name, SHOWN, damaged.append)
+        return found, tuple(f"{each.where}: {each.what}; {each.remedy}" for each in damaged)
 
     def _running(self, flight: Deployment) -> DeploymentRecord:
         timeline = self._kept(

@@ -70,7 +70,9 @@ class _Sides:
         retired = (each for each in document.retired if each.release == name)
         if past := next(retired, None):
             return Side(image=self._image(past.ami_id), inputs=past.inputs, is_release=True)
-        deployments = reader.deployments.history(reader.environment, SEARCHED)
+        deployments = reader.deployments.history(
+            reader.environment, SEARCHED, self.app.tell_damaged
+        )
         if made := next((e for e in deployments if e.green == name and e.image), None):
             return Side(image=self._image(made.image), is_release=True)
         what = f"{reader.environment} has had no release of this name"

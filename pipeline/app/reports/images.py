@@ -12,6 +12,7 @@ from pipeline.adapters.aws.inventory.uses import read_uses
 from pipeline.app.application import Application
 from pipeline.app.bake import catalog, known_images, records
 from pipeline.core.changes.lineage import ImageReport, Lineage, LineageReport
+from pipeline.core.changes.model import ComparedImage
 from pipeline.core.deploy.selection.release import image_of
 from pipeline.core.deploy.selection.versions import image_named, is_version
 from pipeline.core.image import TAG_PREFIX, Image, Usage
@@ -54,18 +55,21 @@ def tree(app: Application) -> LineageReport:
 def one(app: Application, name: str) -> ImageReport:
     """Return one image by its AMI or version; raises RefusedError for an unknown version.
 
-    An AMI that this program did not bake, such as a source image, has only its id.
+    An AMI that this program did not bake, such as a source image, has what EC2 says about it.
     """
     clients, region = Clients(app.settings.region), app.settings.region
     known = known_images(app, clients)
     lineage = lineage_of(app, clients, known)
     ami_id = image_named(known, name, "").id if is_version(name) else name
     image = image_of(lineage.images, ami_id, app.settings.app, region)
+    foreign = [ami_id] if not image.name else []
+    seen = Ec2Images(clients).compared(region, foreign).get(ami_id, ComparedImage())
     return ImageReport(
         image=image,
         contents=records(app, clients, timedelta()).contents(image),
         lineage=lineage,
         uses=read_uses(clients, region),
+        seen=seen,
     )
 
 

@@ -29,15 +29,15 @@ def report(app: Application, deployment: str, environment: str) -> DeploymentRec
     if environment:
         app.settings.environment(environment)
     store = app.store(Clients(app.settings.region), environment)
-    found = _find(Deployments(store), deployment, environment)
+    found = _find(app, Deployments(store), deployment, environment)
     if found.environment in app.settings.environments:
         found = _current(app, found)
     return read_record(store, found)
 
 
-def _find(deployments: Deployments, name: str, environment: str) -> Deployment:
+def _find(app: Application, deployments: Deployments, name: str, environment: str) -> Deployment:
     if not name:
-        newest = deployments.history(environment, 1)
+        newest = deployments.history(environment, 1, app.tell_damaged)
         if newest:
             return newest[0]
         first = f"there is one after: {commands.promote(environment or 'staging')}"

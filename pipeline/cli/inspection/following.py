@@ -18,7 +18,8 @@ from pipeline.ui.text import one_line
 def open_stream(context: Context) -> LineStream:
     """Return the stream to stdout; it has colors on a terminal only."""
     color = context.color and is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
-    return LineStream(stream=sys.stdout, color=color)
+    width = None if context.json else context.columns
+    return LineStream(stream=sys.stdout, color=color, width=width)
 
 
 def json_line(document: Mapping[str, Any]) -> StreamLine:

@@ -19,14 +19,22 @@ from pipeline.cli.options import environment_option
     help="Show N deployments.",
 )
 @pass_context
-def history(context: Context, environment: str, limit: int) -> None:
-    """List the deployments of an environment, newest first."""
+def history(context: Context, environment: str, limit: int) -> int:
+    """List the deployments of an environment, newest first.
+
+    A damaged record is named, and the exit code is 3.
+    """
     from datetime import UTC, datetime
 
     from pipeline.app.reports.history import history as read
+    from pipeline.core.errors import RefusedError
     from pipeline.ui.reports.history import history_document, history_text
-    from pipeline.ui.results import as_json
+    from pipeline.ui.results import as_json, damaged_documents, damaged_lines
 
-    found = read(reading_application(context), environment, limit)
-    text = history_text(found, datetime.now(UTC), environment, context.width)
-    context.tell(as_json(history_document(found)) if context.json else text)
+    damaged: list[RefusedError] = []
+    found = read(reading_application(context), environment, limit, damaged.append)
+    text = history_text(found, datetime.now(UTC), environment, context.width, context.columns)
+    document = history_document(found) | {"damaged": damaged_documents(damaged)}
+    text = "\n".join([text, *damaged_lines(damaged)])
+    context.tell(as_json(document) if context.json else text)
+    return RefusedError.exit_code if damaged else 0

@@ -82,8 +82,9 @@ class DashboardSite:
     def _environment(self, name: str) -> dict[str, Any]:
         found = self._reader.environment(name)
         known = found.status or found.document
+        problems = tuple(each for each in (found.error, *found.damaged) if each)
         return ui.environment_facts(
-            name, known, found.error, found.history, found.running, self._now()
+            name, known, problems, found.history, found.running, self._now()
         )
 
     def _parse(self, path: str) -> tuple[str, str]:

@@ -93,12 +93,16 @@ class LineageReport:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageReport:
-    """One image, what it has, and each image that is built on it; `uses` are those of each AMI."""
+    """One image, what it has, and each image that is built on it; `uses` are those of each AMI.
+
+    `seen` is what EC2 says about an image that this program did not bake.
+    """
 
     image: Image
     contents: ImageContents
     lineage: Lineage
     uses: Mapping[str, Sequence[Usage]] = field(default_factory=lambda: NO_ITEMS)
+    seen: ComparedImage = field(default_factory=ComparedImage)
 
 
 def _age(image: Image) -> tuple[str, str]:

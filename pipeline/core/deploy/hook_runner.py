@@ -134,7 +134,16 @@ class HookRunner:
         exists = hook.at not in _WITHOUT_GREEN
         addresses = self._observer.groups.addresses(group) if exists else ()
         place = self._observer.place
-        return hook_facts(hook, deployment, place, group, addresses, outcome=outcome)
+        test = next((each.test for each in place.pairs if each.test), "") if exists else ""
+        return hook_facts(
+            hook,
+            deployment,
+            place,
+            group,
+            addresses,
+            test_url=self._observer.groups.url_of(test) if test else "",
+            outcome=outcome,
+        )
 
     def _members(self, release: str) -> tuple[str, ...]:
         """Return the instances of a release that are in service."""
@@ -172,9 +181,13 @@ def hook_facts(
     group: str,
     addresses: Sequence[str],
     *,
+    test_url: str = "",
     outcome: Outcome | None = None,
 ) -> dict[str, str]:
-    """Return the environment variables of a hook; `group` and `addresses` are green's."""
+    """Return the environment variables of a hook; `group` and `addresses` are green's.
+
+    `test_url` is that of the test listener of the first pair that has one.
+    """
     facts = {
         "APP": place.app,
         "ENVIRONMENT": place.environment,
@@ -189,6 +202,7 @@ def hook_facts(
         "VERSION": deployment.version,
         "GROUP": group,
         "ADDRESSES": " ".join(addresses),
+        "TEST_URL": test_url,
         "OUTCOME": str(outcome.result) if outcome else "",
         "REASON": outcome.reason.replace("\0", "")[:LONGEST_REASON] if outcome else "",
     }

@@ -48,6 +48,9 @@ class GroupReader(Protocol):
     def addresses(self, group: str) -> tuple[str, ...]:
         """Return the private addresses of the group's members."""
 
+    def url_of(self, rule: str) -> str:
+        """Return the URL of a listener, or of that of a rule; raises RefusedError."""
+
     def evidence(self, group: str, observation: Observation) -> Evidence:
         """Return everything AWS tells about a group that failed; never raises."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any, Literal
 
 from pipeline.core.health.observation import Activity, Balancer, Observation, Target
@@ -84,6 +86,33 @@ def _later(at: str, seconds: float) -> str:
     except ValueError:
         return at
     return moment.isoformat(timespec="seconds")
+
+
+def of_run(deployment: Deployment, entries: Iterable[Entry]) -> Iterator[Happening]:
+    """Yield what happened in a deployment and the steps of its journal, in order.
+
+    The recorded times are whole seconds, so that equal ones say nothing: a step belongs to the
+    phase that has begun, a phase ends after its steps, and the deployment after all of them.
+    """
+    steps, told = deque(of_journal(deployment, entries)), [*of_deployment(deployment)]
+    over = [told.pop()] if deployment.outcome and deployment.ended else []
+    told = [*sorted(told, key=moment), *over]
+    for each, following in zip_longest(told, told[1:]):
+        # The time of an end may be a second early: its parts were rounded.
+        late = moment(each) + 1
+        until = min(late, moment(following)) if following else late
+        at = each.at
+        while steps and (moment(steps[0]) < moment(each) or _is_in(steps[0], each, until)):
+            at = max(at, steps[0].at, key=_seconds)
+            yield steps.popleft()
+        yield replace(each, at=at)
+    yield from steps
+
+
+def _is_in(step: Happening, edge: Happening, until: float) -> bool:
+    """Return True if a step belongs to what ends at an edge; `until` is the edge's latest time."""
+    begins = edge.text.endswith(" began") or " began, by " in edge.text
+    return not begins and moment(step) <= until
 
 
 def of_journal(deployment: Deployment, entries: Iterable[Entry]) -> Iterator[Happening]:
@@ -226,7 +255,11 @@ def _rule(arn: str) -> str:
 
 def moment(happening: Happening) -> float:
     """Return the time of a happening in seconds since the epoch; 0 if it has none."""
+    return _seconds(happening.at)
+
+
+def _seconds(time: str) -> float:
     try:
-        return datetime.fromisoformat(happening.at).timestamp()
+        return datetime.fromisoformat(time).timestamp()
     except ValueError:
         return 0.0

@@ -44,6 +44,18 @@ def length(document: dict[str, Any]) -> int:
     return len(json.dumps(document, separators=(",", ":")).replace(" ", ""))
 
 
+def parts(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a policy as policies that each fit into IAM's limit, with the statements in order."""
+    found: list[dict[str, Any]] = [{**document, "Statement": []}]
+    for each in document["Statement"]:
+        longer = {**document, "Statement": [*found[-1]["Statement"], each]}
+        if length(longer) > LONGEST and found[-1]["Statement"]:
+            found.append({**document, "Statement": [each]})
+        else:
+            found[-1] = longer
+    return found
+
+
 def _statement(sid: str, actions: Sequence[str], scope: Scope) -> dict[str, Any]:
     resources, condition = _STATEMENTS[sid](scope)
     given = {"Condition": condition} if condition else {}

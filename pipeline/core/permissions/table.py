@@ -94,6 +94,7 @@ deploy | Commands | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:SendComm
 deploy | CommandDocument | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:SendCommand
 deploy | Read | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:GetCommandInvocation
 deploy | Read | hooks on instances | TOOL | COMMANDS | CHANGE | ssm:CancelCommand
+deploy | Read | hooks on instances | TOOL | COMMANDS | OPTIONAL | ssm:DescribeInstanceInformation
 deploy | Read | hooks | TOOL | PROGRAMS | DRY_RUN | ec2:DescribeInstances
 deploy | Read | `adopt` | TOOL | | USE | autoscaling:DescribeLaunchConfigurations
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeInstanceTypes ec2:DescribeSubnets

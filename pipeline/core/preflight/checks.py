@@ -38,6 +38,7 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         *_alarms(facts, proposal),
         *_batches(facts, proposal),
         *_probe(facts, proposal),
+        *_instance_hooks(facts, proposal),
     ]
     if proposal.green:
         found += permission_findings(facts, proposal)
@@ -224,7 +225,23 @@ def _probe(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         )
 
 
-_OTHER = f"promote another image; list them: {commands.images()}"
+def _instance_hooks(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
+    """Tell that hooks could not run on the serving members; green's image may have the agent."""
+    deaf = {each: why for each, why in (facts.deaf or {}).items() if why}
+    if deaf:
+        member, why = min(deaf.items())
+        some = f"{len(deaf)} of {len(facts.deaf or {})} members of {proposal.blue} get no commands"
+        yield Finding(
+            where=proposal.instance_hook,
+            what=f"runs on instances, but {some}: {member}: {why}",
+            remedy="give the role of the instance profile AmazonSSMManagedInstanceCore and the "
+            f"image the SSM Agent; check: {commands.managed_node(member)}",
+            blocking=False,
+        )
+
+
+def _other() -> str:
+    return f"promote another image; list them: {commands.images()}"
 
 
 def _image(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
@@ -236,7 +253,7 @@ def _image(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield Finding(
             where=where,
             what=f"does not exist in {region}, or this account has no permission to use it",
-            remedy=f"{_OTHER}; check it in AWS: {listing}",
+            remedy=f"{_other()}; check it in AWS: {listing}",
         )
     image = facts.image
     if image is None:
@@ -273,7 +290,7 @@ def _image(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
 
 
 def _instead(state: str, listing: str) -> str:
-    return f"wait until it is available: {listing}" if state == "pending" else _OTHER
+    return f"wait until it is available: {listing}" if state == "pending" else _other()
 
 
 def _type(facts: Facts, proposal: Proposal) -> Iterator[Finding]:

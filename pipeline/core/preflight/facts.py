@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.core.health.observation import Balancer, Observation
@@ -61,7 +61,7 @@ class Proposal:
     the command's, and `detach` the names of load balancers that the serving group is to leave.
     Without `overlap`, the serving group stops before the new one starts. `probe_url` is what the
     probe requests, empty without one. With `batches`, the serving group shrinks while the new one
-    grows.
+    grows. `instance_hook` names the first hook that runs on instances, empty without one.
     """
 
     place: Place
@@ -84,6 +84,7 @@ class Proposal:
     overlap: bool = True
     probe_url: str = ""
     batches: bool = False
+    instance_hook: str = ""
 
     @property
     def is_worker(self) -> bool:
@@ -236,7 +237,8 @@ class Facts:
     `probe_failure` is what is wrong with the answers of the serving release to the probe.
     `permissions` is what the probes showed. `attached` is what the serving group has attached
     besides load balancers. `hold` is for how many seconds the termination hooks of the serving
-    workers hold an instance. `failures` also holds the refusals of further checks.
+    workers hold an instance. `deaf` says why members of the serving group get no commands, by their
+    ids; nothing for one that gets them. `failures` also holds the refusals of further checks.
     """
 
     identity: IdentityFacts | None = None
@@ -258,6 +260,7 @@ class Facts:
     permissions: PermissionFacts | None = None
     attached: Attached | None = None
     hold: float | None = None
+    deaf: Mapping[str, str] | None = None
     failures: tuple[Failure, ...] = ()
 
     @property

@@ -12,7 +12,15 @@ from pipeline.core.changes.model import Changes
 from pipeline.core.health.observation import Balancer
 from pipeline.core.hooks.hook import Hook
 from pipeline.core.image import NO_ITEMS
-from pipeline.core.pausing.pause import NO_ACTOR, NO_PAUSES, Actor, Decision, Pause, PausePolicy
+from pipeline.core.pausing.pause import (
+    AWS,
+    NO_ACTOR,
+    NO_PAUSES,
+    Actor,
+    Decision,
+    Pause,
+    PausePolicy,
+)
 from pipeline.core.probe.settings import Probe
 from pipeline.core.probe.tally import ProbeTotals
 from pipeline.core.state.release import AdoptedGroup
@@ -259,8 +267,9 @@ class Deployment:
 
     @property
     def beginner(self) -> str:
-        """Who began it: the person as CI or AWS names them, else the user of its run."""
-        return str(self.actor) or self.by.user
+        """Who began it: `ann (GitHub Actions)` as CI names them, else `ada on laptop`."""
+        is_of_ci = self.actor.name and self.actor.system not in {AWS, ""}
+        return str(self.actor) if is_of_ci else f"{self.by.user} on {self.by.host}"
 
     def pauses_before(self, phase: str) -> bool:
         """Return True if a person must approve a phase and has not done so."""

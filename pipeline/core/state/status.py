@@ -33,7 +33,8 @@ class Status:
     for example by a tag. `changed` are the inputs in which the configuration differs from the
     serving release; `problem` says why they are unknown.
     `balancers` has the target groups of `pairs` that the serving release uses. `frozen` are the
-    freezes that last now, `latest` the newest deployment that ended.
+    freezes that last now, `latest` the newest deployment that ended. `unread` says what could not
+    be read beside the groups and load balancers: images, freezes, records of deployments.
     """
 
     environment: Environment
@@ -50,6 +51,7 @@ class Status:
     pairs: tuple[Pair, ...] = ()
     frozen: FreezeState = NOT_FROZEN
     latest: Deployment | None = None
+    unread: tuple[str, ...] = ()
 
     @property
     def is_worker(self) -> bool:

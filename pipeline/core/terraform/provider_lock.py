@@ -93,6 +93,13 @@ def hashes_in(text: str) -> set[str]:
     return set(_HASH.findall(text))
 
 
+def locked_package(text: str, address: str) -> tuple[str, frozenset[str]]:
+    """Return the version of a provider and the `h1:` hashes of its packages; empty if unknown."""
+    block = _blocks(text).get(address, "")
+    hashes = frozenset(each for each in hashes_in(block) if each.startswith("h1:"))
+    return versions_in(block).get(address, ""), hashes
+
+
 def is_signed(text: str) -> bool:
     """Return True if every provider has hashes of the registry's signed list."""
     return all(any(each.startswith("zh:") for each in hashes_in(b)) for b in _blocks(text).values())

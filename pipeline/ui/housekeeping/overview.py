@@ -15,25 +15,33 @@ from pipeline.core.state.status import Status
 from pipeline.ui import icons
 from pipeline.ui.freezing.freezes import format_freezes, freezes_document
 from pipeline.ui.results import image_document
-from pipeline.ui.status import health
-from pipeline.ui.text import age, one_line, table
+from pipeline.ui.status import format_latest, health
+from pipeline.ui.status_document import latest_document
+from pipeline.ui.text import age, fitted, one_line, wrapped
 
+_FOLDS = ("NEWER", "IN FLIGHT", "VERSION", "IMAGE AGE")
 _TITLES = ("ENVIRONMENT", "SERVING", "VERSION", "IMAGE AGE", "NEWER", "IN FLIGHT", "HEALTH")
 
 
-def overview_text(found: Sequence[Overview], now: datetime) -> str:
-    """Return the environments as a table, the errors, the freezes and the command for details."""
+def overview_text(found: Sequence[Overview], now: datetime, width: int | None = None) -> str:
+    """Return the environments as a table, notes about them and the command for details."""
     if not found:
         return f"no environments: pipeline.toml has no [environments.NAME]\nnext: {commands.docs()}"
-    lines = table([_TITLES, *(overview_row(each, now) for each in found)])
-    notes = [f"{each.environment}: {one_line(each.error)}" for each in found if each.error]
-    notes += [
-        f"{each.environment}: {format_freezes(each.status.frozen, now)}"
-        for each in found
-        if each.status and each.status.frozen.active
-    ]
+    lines = fitted([_TITLES, *(overview_row(each, now) for each in found)], width, _FOLDS)
+    notes = [f"{each.environment}: {text}" for each in found for text in _notes(each, now)]
+    notes = [wrapped(each, width, 2) if width else each for each in notes]
     last = ["", f"details: {commands.status(found[0].environment)}"]
     return "\n".join([*lines, *([""] if notes else []), *notes, *last])
+
+
+def _notes(each: Overview, now: datetime) -> Iterator[str]:
+    """Yield why an environment is unknown, its freezes, and how its newest deployment failed."""
+    if each.error:
+        yield one_line(each.error)
+    if each.status and each.status.frozen.active:
+        yield format_freezes(each.status.frozen, now)
+    if each.status and (latest := format_latest(each.status, now)):
+        yield latest
 
 
 def overview_document(found: Sequence[Overview], now: datetime) -> dict[str, Any]:
@@ -55,6 +63,7 @@ def _document(each: Overview, now: datetime) -> dict[str, Any]:
         "newer_image": image_document(each.newer) if each.newer else None,
         "newer_source": each.source or None,
         "in_flight": {"kind": str(flight.kind), "phase": flight.phase} if flight else None,
+        "latest": latest_document(status) if status else None,
         "freeze": freezes_document(status.frozen) if status else None,
         "health": health(status)[1] if status and record else None,
         "healthy": health(status)[0] == icons.DONE if status and record else None,

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from pipeline.ui.icons import drawable
+from pipeline.ui.text import wrapped
+
+_INDENT = 4
 
 COLORS = (32, 36, 33, 35, 34, 31)
 """SGR codes (ECMA-48, 8.3.117): green, cyan, yellow, magenta, blue, red, in order of appearance."""
@@ -26,10 +29,14 @@ class StreamLine:
 
 @dataclass(kw_only=True)
 class LineStream:
-    """Writes lines; `color` allows escape sequences."""
+    """Writes lines; `color` allows escape sequences.
+
+    A longer line than `width` is wrapped at spaces; None keeps whole lines.
+    """
 
     stream: TextIO
     color: bool = False
+    width: int | None = None
     _codes: dict[str, int] = field(default_factory=dict, init=False)
 
     def write(self, lines: Iterable[StreamLine]) -> bool:
@@ -46,7 +53,10 @@ class LineStream:
         if not line.head:
             return line.text
         head = line.head
-        if self.color and line.key:
+        text = f"{head} {line.text}".rstrip()
+        if self.width and len(text) > self.width:
+            text = wrapped(text, self.width, _INDENT)
+        if self.color and line.key and text.startswith(head):
             code = self._codes.setdefault(line.key, COLORS[len(self._codes) % len(COLORS)])
-            head = f"\x1b[{code}m{head}\x1b[0m"
-        return f"{head} {line.text}".rstrip()
+            text = f"\x1b[{code}m{head}\x1b[0m{text.removeprefix(head)}"
+        return text

@@ -23,7 +23,6 @@ from pipeline.ui.deployment_text import (
     format_failure,
     format_outcome,
     format_request,
-    format_runner,
     succeeded,
 )
 from pipeline.ui.freezing.freezes import format_freezes
@@ -32,7 +31,7 @@ from pipeline.ui.reports.html_report import headline, report_facts
 from pipeline.ui.reports.pages import render
 from pipeline.ui.status import pasted_rows, status_rows, status_title
 from pipeline.ui.status_tree import nodes
-from pipeline.ui.text import age
+from pipeline.ui.text import age, one_line
 
 COLORS = {icons.DONE: "good", icons.FAILED: "bad", icons.STARTING: "waiting"}
 
@@ -72,18 +71,21 @@ def environment_part(facts: dict[str, Any]) -> str:
 def environment_facts(
     name: str,
     found: Status | Environment,
-    error: str,
+    problems: Sequence[str],
     history: Iterable[Deployment],
     running: DeploymentRecord | None,
     now: datetime,
 ) -> dict[str, Any]:
-    """Return what the page of an environment shows: its status, else what the store says."""
+    """Return what the page of an environment shows: its status, else what the store says.
+
+    `problems` are what could not be read.
+    """
     status = found if isinstance(found, Status) else None
     report = report_facts(running) if running else None
     waiting = running.timeline.points[-1].waiting if running and running.timeline.points else ""
     return {
         "name": name,
-        "error": error,
+        "problems": problems,
         "title": status_title(status) if status else name,
         "facts": _stored(found) if isinstance(found, Environment) else status_rows(found, now),
         "pasted": pasted_rows(status) if status else [],
@@ -121,7 +123,7 @@ def _history_row(deployment: Deployment, now: datetime) -> dict[str, str]:
         "version": deployment.version,
         "when": f"{age(deployment.began, now)} ago",
         "duration": "" if seconds is None else format_duration(seconds),
-        "by": format_runner(deployment.by),
+        "by": one_line(deployment.beginner),
         "why": deployment.why,
         "failure": "" if succeeded(deployment) else format_failure(deployment),
     }

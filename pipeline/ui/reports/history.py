@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,23 +13,33 @@ from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
 from pipeline.ui.changes import summary_text
 from pipeline.ui.outcome import deployment_document, phases
-from pipeline.ui.text import age, one_line, table, wrapped
+from pipeline.ui.text import age, below, folded, one_line, table, without, wrapped
 
 _HEADINGS = ("OUTCOME", "KIND", "RELEASES", "VERSION", "WHEN", "DURATION", "BY")
+_FOLDS = ("BY", "VERSION", "DURATION")
 _INDENT = 13
 
 
 def history_text(
-    deployments: Iterable[Deployment], now: datetime, environment: str, width: int = 100
+    deployments: Iterable[Deployment],
+    now: datetime,
+    environment: str,
+    width: int = 100,
+    columns: int | None = None,
 ) -> str:
-    """Return each deployment: a line of facts, then its image, its phases and its failure."""
+    """Return each deployment: a line of facts, then its image, its phases and its failure.
+
+    `width` is that of the lines below; the line of facts fits `columns`, None for any width.
+    """
     newest = _newest(deployments)
     if not newest:
         return f"no deployments yet\nnext: {commands.promote(environment)}"
-    heading, *lines = table([_HEADINGS, *(_row(each, now) for each in newest)])
+    rows = [_row(each, now) for each in newest]
+    gone = folded([_HEADINGS, *rows], columns, _FOLDS)
+    heading, *lines = table([without(row, _HEADINGS, gone) for row in (_HEADINGS, *rows)])
     blocks = [
-        "\n".join([line, *_details(each, now, width)])
-        for line, each in zip(lines, newest, strict=True)
+        "\n".join([line, *_details(each, now, width, below(row, _HEADINGS, gone))])
+        for line, row, each in zip(lines, rows, newest, strict=True)
     ]
     return "\n".join([heading, *blocks])
 
@@ -52,15 +62,16 @@ def _row(deployment: Deployment, now: datetime) -> tuple[str, ...]:
         one_line(deployment.version, 15) or "-",
         f"{age(deployment.began, now)} ago",
         "-" if seconds is None else format_duration(seconds),
-        deployment_text.format_runner(deployment.by),
+        one_line(deployment.beginner),
     )
 
 
-def _details(deployment: Deployment, now: datetime, width: int) -> list[str]:
+def _details(deployment: Deployment, now: datetime, width: int, facts: Sequence[str]) -> list[str]:
     outcome = deployment.outcome
     failed = outcome is not None and not deployment_text.succeeded(deployment)
     errors = outcome.hook_errors if outcome else ()
     rows = (
+        ", ".join(facts),
         ", ".join(text for text in (deployment.image, deployment.by.run) if text),
         f"why: {one_line(deployment.why)}" if deployment.why else "",
         f"override: {one_line(deployment.override)}" if deployment.override else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline import __version__
+from pipeline.core.pausing.pause import AWS
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.journal import Entry
 from pipeline.core.state.report import took
@@ -101,8 +102,10 @@ def facts(deployment: Deployment) -> list[tuple[str, str, str]]:
 
 
 def _person(deployment: Deployment) -> str:
-    runner = deployment_text.format_runner(deployment.by)
-    return f"{deployment.actor}, {runner}" if deployment.actor.name else runner
+    """Return who began it, with the identity of their credentials in AWS if that is known."""
+    actor = deployment.actor
+    known = f", {actor.name}" if actor.system == AWS and actor.name else ""
+    return f"{deployment.beginner}{known}"
 
 
 def failure(record: DeploymentRecord) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,16 +13,22 @@ from pipeline.core.changes.model import ComparedImage, ImageContents
 from pipeline.core.image import Image, Usage
 from pipeline.ui import icons
 from pipeline.ui.results import image_document
-from pipeline.ui.text import age, one_line, table, wrapped
+from pipeline.ui.text import age, fitted, one_line, table, wrapped
 
 NO_LINEAGE = Lineage()
 Listed = Sequence[tuple[Image, Sequence[Usage]]]
 
 
-def images_text(images: Listed, now: datetime, keep: int, lineage: Lineage = NO_LINEAGE) -> str:
+def images_text(
+    images: Listed,
+    now: datetime,
+    keep: int,
+    lineage: Lineage = NO_LINEAGE,
+    width: int | None = None,
+) -> str:
     """Return the images as a table, newest first; with their architectures if they differ.
 
-    `lineage` marks those that are built on a quarantined image.
+    `lineage` marks those that are built on a quarantined image. None is any width.
     """
     if not images:
         return f"no images yet\nnext: {commands.bake()}"
@@ -44,7 +50,7 @@ def images_text(images: Listed, now: datetime, keep: int, lineage: Lineage = NO_
     alike = [[e for e in good if e[0].architecture == name] for name in _architectures(good)]
     spare = sum(1 for each in alike for _, uses in each[keep:] if not uses)
     note = f"\n\n{spare} unused and older than the newest {keep}" if spare else ""
-    return "\n".join(table(rows)) + note
+    return "\n".join(fitted(rows, width, ("USED BY", "SOURCE", "STATUS"))) + note
 
 
 def _status(image: Image, lineage: Lineage) -> str:
@@ -78,9 +84,9 @@ def _use_document(usage: Usage) -> dict[str, str]:
     return {"kind": usage.kind, "name": usage.name}
 
 
-def tree_text(report: LineageReport, now: datetime) -> str:
+def tree_text(report: LineageReport, now: datetime, width: int | None = None) -> str:
     """Return what was built on what, as a tree: the images of others, then those of every app."""
-    lines: list[tuple[str, ...]] = [("IMAGE", "APP", "VERSION", "AGE", "STATUS", "USED BY")]
+    lines: list[_Branch] = []
     roots = report.lineage.roots(report.app)
     if not roots:
         return f"no images yet\nnext: {commands.bake()}"
@@ -88,29 +94,44 @@ def tree_text(report: LineageReport, now: datetime) -> str:
         lines.append(_source_row(report.sources.get(source, ComparedImage(id=source)), now))
         below = [root for root in roots if root.source_ami == source]
         lines += _branches(report, below, "", now)
-    return "\n".join(table(lines))
+    rows = [("IMAGE", "APP", "VERSION", "AGE", "STATUS", "USED BY", "NAME")]
+    rows += [each.row for each in lines]
+    folds = ("NAME", "USED BY", "STATUS")
+    return "\n".join(fitted(rows, width, folds, [each.beside for each in lines]))
 
 
-def _source_row(source: ComparedImage, now: datetime) -> tuple[str, ...]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Branch:
+    """A row of the tree; `beside` are the lines of the tree beside what is below it."""
+
+    row: tuple[str, str, str, str, str, str, str]
+    beside: str = ""
+
+
+def _source_row(source: ComparedImage, now: datetime) -> _Branch:
     name = one_line(source.name, 48) or "unknown source"
-    return (source.id or "-", "-", name, age(source.created, now), "-", "-")
+    created = age(source.created, now)
+    return _Branch(row=(source.id or "-", "-", "-", created, "-", "-", name), beside=icons.BESIDE)
 
 
 def _branches(
     report: LineageReport, images: Sequence[Image], beside: str, now: datetime
-) -> Iterator[tuple[str, ...]]:
+) -> Iterator[_Branch]:
     for number, image in enumerate(images, 1):
         last = number == len(images)
         begin, under = (icons.LAST, icons.BELOW) if last else (icons.BRANCH, icons.BESIDE)
-        yield (
+        row = (
             f"{beside}{begin}{image.id or image.name}",
             one_line(image.app, 32),
             one_line(image.version, 32) or "-",
             age(image.created, now),
             _status(image, report.lineage),
             _uses(report.uses.get(image.id, ())),
+            "",
         )
-        yield from _branches(report, report.lineage.built_directly_on(image), beside + under, now)
+        built = report.lineage.built_directly_on(image)
+        yield _Branch(row=row, beside=beside + under + (icons.BESIDE if built else ""))
+        yield from _branches(report, built, beside + under, now)
 
 
 def tree_document(report: LineageReport) -> dict[str, Any]:
@@ -132,10 +153,10 @@ def image_text(report: ImageReport, width: int = 100) -> str:
     image = report.image
     rows = [
         ("image", image.id),
-        ("name", image.name),
+        ("name", image.name or report.seen.name),
         ("version", image.version),
         ("app", image.app if image.name else "not baked by ami-pipeline"),
-        ("created", image.created),
+        ("created", image.created or report.seen.created),
         ("status", _status(image, report.lineage) if image.name else ""),
         ("reason", image.reason),
         ("source", _source(report)),
@@ -177,10 +198,12 @@ def _with_descendants(report: ImageReport) -> tuple[Image, ...]:
 
 def image_report_document(report: ImageReport) -> dict[str, Any]:
     """Return one image for a program, with the images that are built on it."""
-    contents, lineage = report.contents, report.lineage
+    contents, lineage, image = report.contents, report.lineage, report.image
     packages = contents.packages
     return {
-        **_document(report.image, report.uses.get(report.image.id, ()), lineage),
+        **_document(image, report.uses.get(image.id, ()), lineage),
+        "name": image.name or report.seen.name,
+        "created": image.created or report.seen.created,
         "packages": None if packages is None else [asdict(each) for each in packages],
         "packages_unknown": contents.unknown or None,
         "descendants": [

@@ -11,7 +11,7 @@ from pipeline.core.timeline.record import DeploymentRecord
 from pipeline.core.timeline.requests import total_answers
 from pipeline.core.times import format_duration, format_time
 from pipeline.ui import icons
-from pipeline.ui.deployment_text import format_request, format_runner
+from pipeline.ui.deployment_text import format_request
 from pipeline.ui.outcome import outcome_document, outcome_text
 from pipeline.ui.text import one_line, table, wrapped
 
@@ -91,7 +91,7 @@ def _point_document(point: Point) -> dict[str, Any]:
 def _when(record: DeploymentRecord, now: datetime) -> str:
     deployment = record.deployment
     ended = f" to {format_time(deployment.ended, now)}" if deployment.ended else ", still running"
-    return f"{format_time(deployment.began, now)}{ended}, by {format_runner(deployment.by)}"
+    return f"{format_time(deployment.began, now)}{ended}, by {one_line(deployment.beginner)}"
 
 
 def _phases(record: DeploymentRecord, width: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.ci.command_hooks import KEPT, CommandHooks
+from pipeline.adapters.ci.command_hooks import KEPT, LEFT_OUT, CommandHooks
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.hooks.hook import Hook, HookResult, Point
 from pipeline.core.hooks.output import LONGEST_LINE, LONGEST_OUTPUT
@@ -71,6 +71,21 @@ def test_the_output_that_is_kept_is_bounded_and_a_secret_at_its_cut_stays_masked
     assert set(done.output) == {"*", "!"}
     assert len(done.output) == LONGEST_OUTPUT
     assert len(done.failure) < 2 * LONGEST_LINE
+
+
+def test_the_log_of_a_program_that_prints_without_end_is_bounded(
+    hooks: CommandHooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.adapters.ci.command_hooks.MOST_LOGGED", 1000)
+    code = "import sys\nfor n in range(2000): print(f'{n:09}')\nsys.exit(3)"
+    assert run(hooks, code).failure.endswith("| 000001999")
+    first = hooks.log.read_bytes()
+    assert (first[:2], first[-len(LEFT_OUT) :]) == (b"$ ", LEFT_OUT)
+    assert first.count(b"\n0000") == 100
+    assert run(hooks, "print('next')").output == "next\n"
+    assert hooks.log.read_text().endswith("\nnext\n")
+    assert hooks.log.stat().st_size < 1000
+    assert hooks.log.with_name("hooks.log.old").read_bytes() == first
 
 
 def test_a_signal_ends_a_hook_without_a_failure(hooks: CommandHooks) -> None:

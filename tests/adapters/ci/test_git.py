@@ -210,3 +210,35 @@ def test_a_recorded_commit_that_is_no_id_is_no_option_of_git(repository: Path) -
     change = read_commits(repository, os.environ, given)
     assert change.unknown == "a recorded commit is not the id of a commit"
     assert not list(repository.glob("stolen*"))
+
+
+PROGRAMS = (
+    "diff.external",
+    "diff.odd.command",
+    "diff.odd.textconv",
+    "core.fsmonitor",
+    "core.pager",
+    "gpg.program",
+)
+
+
+def test_no_program_that_the_configuration_of_the_repository_names_runs(repository: Path) -> None:
+    (repository / ".gitattributes").write_text("*.txt diff=odd\n")
+    git("add", ".")
+    git("commit", "-qm", "Second")
+    program = repository.parent / "program"
+    program.write_text(f"#!/bin/sh\ntouch {repository.parent}/ran\n")
+    program.chmod(0o755)
+    for name in PROGRAMS:
+        git("config", name, str(program))
+    git("config", "log.showSignature", "true")
+    (repository / "app.txt").write_text("two\n")
+    assert read_commit(repository, os.environ).changes
+    read_ignored(repository, os.environ)
+    change = CommitChange(before=git("rev-parse", "HEAD~"), after=git("rev-parse", "HEAD"))
+    assert [each.subject for each in read_commits(repository, os.environ, change).added] == [
+        "Second"
+    ]
+    assert not (repository.parent / "ran").exists()
+    subprocess.run(["git", "diff"], check=False, capture_output=True)  # noqa: S607 - as above
+    assert (repository.parent / "ran").exists()

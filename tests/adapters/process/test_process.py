@@ -24,16 +24,7 @@ from pipeline.adapters.process.process import (
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.process.survivors import await_end
 from pipeline.core.bake.model import Ending
-
-GRANDCHILD = """
-import os, signal, subprocess, sys
-child = subprocess.Popen([sys.executable, "-S", "-c", "import signal; signal.pause()"])
-print(child.pid, flush=True)
-"""
-
-
-def python(code: str) -> Command:
-    return Command(argv=[sys.executable, "-S", "-c", code], cwd=Path.cwd(), env={"GIVEN": "only"})
+from tests.adapters.process.children import GRANDCHILD, group_of, is_gone, python
 
 
 def run(
@@ -56,19 +47,6 @@ def run(
         grace=grace,
         stop=stop,
     )
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended; the one who adopted it may still have to collect it."""
-    for _ in range(1000):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.005)
-    return False
 
 
 def test_a_short_command_returns_its_exit_code_and_output() -> None:
@@ -428,16 +406,6 @@ def ours(code: str, how: str, grace: float = 30.0) -> tuple[subprocess.Popen[byt
         assert us.poll() is None, "the starter has exited"
         time.sleep(0.01)
     return us, group_of(int(text))
-
-
-def group_of(leader: int) -> list[int]:
-    """Return the processes of a process group."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            if os.getpgid(int(entry.name)) == leader:
-                found.append(int(entry.name))
-    return found
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,28 @@ def test_every_command_that_finishes_it_first_prints_the_remedy_of_the_error(
         assert told.value.remedy == "tag the group; then: ami-pipeline recover -e staging"
 
 
+@pytest.mark.parametrize(
+    ("own", "undo", "recorded"),
+    [
+        ("", "", ""),
+        ("a sale", "", "a sale"),
+        ("", "errors", "undone: errors"),
+        ("a sale", "errors", "a sale; undone: errors"),
+    ],
+)
+def test_why_a_deployment_was_undone_is_recorded_beside_its_own_reason(
+    own: str, undo: str, recorded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = FakeEnvironment(monkeypatch)
+    session.stop_in("launch")
+    dead = session.fake.document.deployment
+    assert dead
+    session.fake.document = replace(session.fake.document, deployment=replace(dead, why=own))
+    done = finish_interrupted(session.leased, Interrupted.UNDO, undo)
+    assert done
+    assert done.why == recorded
+
+
 def test_a_rollback_that_was_undone_quarantines_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     session = FakeEnvironment(monkeypatch, Kind.ROLLBACK)
     session.stop_in("launch")

@@ -51,3 +51,26 @@ def test_a_wrong_period_or_environment_is_explained(capsys: pytest.CaptureFixtur
     assert run(["stats", "-e", "prod"]) == 2
     assert run(["stats"]) == 0
     assert "staging      0 " in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("command", "key"), [("history", "deployments"), ("stats", "environments")]
+)
+def test_a_damaged_record_is_left_out_and_named_with_its_remedy(
+    command: str, key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest, *_ = sorted((tmp_path / ".ami-pipeline/deployments").glob("*.json"), reverse=True)
+    newest.write_text("half a rec")
+    assert run([command, "-e", "staging", "--output", "json"]) == 3
+    found = json.loads(capsys.readouterr().out)
+    (damaged,) = found["damaged"]
+    assert damaged["where"] == f"[state] {newest}"
+    assert damaged["next"].startswith(f"move {newest} out of the store; ")
+    assert len(found[key]) == {"history": 2, "stats": 1}[command]
+    assert run([command, "-e", "staging"]) == 3
+    text = capsys.readouterr().out
+    assert f"\nleft out: [state] {newest}: is damaged: " in text
+    newest.unlink()
+    assert run([command, "-e", "staging"]) == 0
+    assert "left out" not in capsys.readouterr().out

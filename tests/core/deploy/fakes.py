@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,11 @@ class Instance:
     leaving: dict[str, float] = field(default_factory=dict)
     terminating: float = 0.0  # a hook holds the instance since then, 0: it does not leave
 
+    def copied(self) -> Instance:
+        """Return an instance that is the same, and changes on its own."""
+        changing = {"attached": dict(self.attached), "leaving": dict(self.leaving)}
+        return Instance(**{**vars(self), **changing})
+
 
 @dataclass(kw_only=True)
 class Group:
@@ -114,6 +119,12 @@ class Group:
     members: list[Instance] = field(default_factory=list)
     deleted_at: float = 0.0  # AWS has deleted it by then, 0 while AWS does not delete it
     tags: dict[str, str] = field(default_factory=dict)
+
+    def copied(self) -> Group:
+        """Return a group that is the same, and changes on its own."""
+        members = [each.copied() for each in self.members]
+        changing = {"attached": set(self.attached), "tags": dict(self.tags), "members": members}
+        return Group(**{**vars(self), **changing})
 
 
 @dataclass(kw_only=True)
@@ -199,8 +210,19 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         """Keep the present groups as a state that a later answer may still show."""
         if self.past and self.past[-1][0] == self.time:
             del self.past[-1]
-        self.past.append((self.time if self.past else 0.0, deepcopy(self.groups)))
-        self.past_weights.append((self.past[-1][0], deepcopy(self.weights)))
+        self.past.append((self.time if self.past else 0.0, _copies(self.groups)))
+        weights = {rule: dict(each) for rule, each in self.weights.items()}
+        self.past_weights.append((self.past[-1][0], weights))
+
+    def copied(self) -> FakeCloud:
+        """Return an environment that is the same and changes on its own; no call of it fails."""
+        twin = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, dict | list | set):
+                setattr(twin, name, value.copy())
+        twin.groups = _copies(self.groups)
+        twin.fail = lambda *_: None
+        return twin
 
     @contextmanager
     def _earlier(self) -> Iterator[None]:
@@ -453,6 +475,9 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     def addresses(self, group: str) -> tuple[str, ...]:
         return ()
 
+    def url_of(self, rule: str) -> str:
+        return f"http://test.example:9000#{rule}"
+
     def evidence(self, group: str, observation: Observation) -> Evidence:
         self._call("evidence")
         return Evidence(text=f"evidence of {group}", lines=("journal of i-1", "no database"))
@@ -597,6 +622,10 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     @property
     def existing(self) -> set[str]:
         return {self._release(name) for name in self.groups}
+
+
+def _copies(groups: Mapping[str, Group]) -> dict[str, Group]:
+    return {name: each.copied() for name, each in groups.items()}
 
 
 def _target(balancer: Balancer, instance: str, state: str) -> Target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipeline.core.errors import FailedError
@@ -79,6 +79,37 @@ def killing_at(number: int, when: str) -> Callable[[int, str], None]:
             raise KilledError
 
     return kill
+
+
+def killed(
+    fake: FakeCloud, run: Callable[[FakeCloud], object], when: str
+) -> list[tuple[int, FakeCloud]]:
+    """Return the number of each call of a run, and the environment that a kill at it leaves.
+
+    One run shows them all: a process that was killed leaves nothing but its environment.
+    """
+    left: list[tuple[int, FakeCloud]] = []
+
+    def keep(at: int, name: str) -> None:
+        if name.endswith("!") is (when == "after"):
+            left.append((at, fake.copied()))
+
+    fake.fail = keep
+    run(fake)
+    return left
+
+
+def ends_of_waits(calls: Sequence[str]) -> list[int]:
+    """Return the numbers of the calls without those in the middle of a wait.
+
+    A wait reads and sleeps in turn: a run that ends there for the third time shows nothing new.
+    """
+    waits = [name in {"observe", "sleep"} for name in calls]
+    return [
+        number
+        for number in range(1, len(calls) + 1)
+        if not all(waits[max(number - 3, 0) : number + 2])
+    ]
 
 
 def failing(at: int, kind: str) -> Callable[[int, str], None]:

@@ -28,7 +28,7 @@ from tests.core.deploy.fakes import (
     kept,
     recover,
 )
-from tests.core.deploy.recoveries import KilledError, failing, killing_at, result_of
+from tests.core.deploy.recoveries import failing, killed, result_of
 
 ADOPTED = frozenset({BLUE})
 
@@ -193,14 +193,10 @@ def test_a_failure_at_any_call_leaves_it_as_it_is(kind: str, back: bool) -> None
     ],
 )
 def test_one_recover_ends_a_run_that_was_killed_at_any_call(when: str, back: bool) -> None:
-    act, results, number = return_to_it if back else promote, Counter[Result](), 0
-    while number := number + 1:
-        fake = promoted() if back else cloud(by_hand=[1])
-        try:
-            act(fake, killing_at(number, when))
-            break
-        except KilledError:
-            is_untouched(fake, number)
+    act, results = return_to_it if back else promote, Counter[Result]()
+    whole = promoted() if back else cloud(by_hand=[1])
+    for number, fake in killed(whole, lambda fake: act(fake, fake.fail), when):
+        is_untouched(fake, number)
         if fake.document.deployment is None:
             continue  # the deployment had ended
         done = recover(fake)

@@ -18,7 +18,7 @@ from tests.core.deploy.recoveries import (
     TWO,
     KilledError,
     is_done,
-    killing_at,
+    killed,
     result_of,
 )
 
@@ -117,17 +117,9 @@ def test_a_green_that_fails_in_a_batch_leaves_blue_as_large_as_it_was() -> None:
 
 @pytest.mark.parametrize("when", ["after", pytest.param("before", marks=LONG)])
 def test_a_run_that_is_killed_at_any_call_is_finished_by_recover(when: str) -> None:
-    fake = fleet()
-    promote(fake)
-    for number in range(1, len(fake.calls), 3):
-        fake = fleet()
-        fake.fail = killing_at(number, when)
-        try:
-            promote(fake)
-        except KilledError:
-            fake.fail = lambda *_: None
-            if fake.document.deployment:
-                recover(fake, policy=policy_of())
+    for number, fake in killed(fleet(), promote, when)[::3]:
+        if fake.document.deployment:
+            recover(fake, policy=policy_of())
         assert fake.outages == fake.violations == [], number
         assert fake.serving == fake.existing == {fake.document.serving}, number
         [group] = fake.groups.values()

@@ -21,9 +21,7 @@ from tests.core.deploy.fakes import (
     cloud,
     recover,
 )
-from tests.core.deploy.recoveries import ONE, KilledError, killing_at, result_of
-
-LONGEST = 200  # more calls than a destroy makes
+from tests.core.deploy.recoveries import ONE, KilledError, killed, result_of
 
 
 def begin_destroy(fake: FakeCloud) -> Deployer:
@@ -81,19 +79,10 @@ def test_an_adopted_group_is_left_as_it_is(serves: bool) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_destroy_that_is_killed_at_any_call_is_finished_by_recover(when: str) -> None:
-    for at in range(1, LONGEST):
-        fake = cloud(warm=[0])
-        fake.fail = killing_at(at, when)
-        try:
-            run_destroy(fake)
-        except KilledError:
-            fake.fail = lambda *_: None
-            if fake.document.deployment:
-                is_destroyed(fake, recover(fake))
-            assert fake.existing == set(), at
-        else:
-            return
-    pytest.fail("a destroy makes more calls than this")
+    for at, fake in killed(cloud(warm=[0]), run_destroy, when):
+        if fake.document.deployment:
+            is_destroyed(fake, recover(fake))
+        assert fake.existing == set(), at
 
 
 def test_requests_in_flight_end_although_the_first_run_was_killed_once_it_had_detached() -> None:

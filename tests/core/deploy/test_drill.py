@@ -29,10 +29,9 @@ from tests.core.deploy.fakes import (
     cloud,
     recover,
 )
-from tests.core.deploy.recoveries import TWO, KilledError, killing_at, result_of
+from tests.core.deploy.recoveries import TWO, KilledError, killed, result_of
 
 EARLIER, WARM = "r000009", "r000000"
-LONGEST = 400  # more calls than a drill makes
 FAILING = replace(POLICY, hooks=(Hook(at=Point.BEFORE_TRAFFIC, command=("false",), timeout=1),))
 PLACES = pytest.mark.parametrize("place", [PLACE, PAIRED], ids=["entry", "pair"])
 
@@ -151,22 +150,13 @@ def test_a_failed_drill_of_a_warm_group_leaves_the_group_warm() -> None:
     ids=["entry before", "entry after", "pair before", "pair after"],
 )
 def test_a_drill_that_is_killed_at_any_call_is_removed_by_recover(place: Place, when: str) -> None:
-    for at in range(1, LONGEST):
-        fake = drilled(place)
-        fake.fail = killing_at(at, when)
-        try:
-            run_drill(fake)
-        except KilledError:
-            fake.fail = lambda *_: None
-            if fake.document.deployment:
-                done = recover(fake)
-                assert fake.document.drill
-                is_proven = result_of(done) is Result.PROVEN
-                assert fake.document.drill.reason == ("" if is_proven else "interrupted"), at
-            is_as_before(fake)
-        else:
-            return
-    pytest.fail("a drill makes more calls than this")
+    for at, fake in killed(drilled(place), run_drill, when):
+        if fake.document.deployment:
+            done = recover(fake)
+            assert fake.document.drill
+            is_proven = result_of(done) is Result.PROVEN
+            assert fake.document.drill.reason == ("" if is_proven else "interrupted"), at
+        is_as_before(fake)
 
 
 def test_a_killed_drill_whose_serving_group_was_deleted_removes_what_is_left_of_both() -> None:
@@ -190,7 +180,7 @@ def _kill() -> None:
 def test_a_signal_at_any_moment_ends_with_everything_as_it_was(place: Place) -> None:
     fake = drilled(place)
     run_drill(fake)
-    for at in range(1, len(fake.calls) + 1):
+    for at in (number for number, name in enumerate(fake.calls, 1) if name == "sleep"):
         again = drilled(place)
         again.fail = interrupting(at)
         done = run_drill(again)

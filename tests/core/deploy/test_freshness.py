@@ -8,7 +8,7 @@ emptied or deleted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -32,26 +32,25 @@ from tests.core.deploy.recoveries import (
     ONE,
     TWO,
     KilledError,
+    ends_of_waits,
     is_done,
     is_put_back,
+    killed,
     killing_at,
     result_of,
 )
 
 QUICK = replace(POLICY, soak=0, observe=0, deadline=120)
 OLDEST = SETTLED - 0.1
-AGES = [
-    pytest.param("2", marks=pytest.mark.long),
-    pytest.param("5", marks=pytest.mark.long),
-    pytest.param("10", marks=pytest.mark.long),
-    "oldest",
-    "any",
-]
+BRIEF = ("oldest", "any")
+LONG = ("2", "5", "10", "oldest at every call", "any at every call")
+AGES = [*BRIEF, *(pytest.param(each, marks=pytest.mark.long) for each in LONG)]
 SEED = 1  # the number of calls depends on it
 
 
 def ages(which: str, seed: int) -> Callable[[], float]:
     """Return the age of each answer, in seconds."""
+    which = which.removesuffix(" at every call")
     if which == "any":
         random = Random(seed)  # noqa: S311
         return lambda: random.choice([0.0, random.uniform(0, OLDEST), OLDEST])
@@ -85,13 +84,14 @@ def is_safe(fake: FakeCloud, context: object) -> None:
     assert (fake.outages, fake.violations) == ([], []), context
 
 
-def calls_of(run: Callable[[FakeCloud], Deployment], fake: FakeCloud) -> int:
+def calls_of(run: Callable[[FakeCloud], Deployment], fake: FakeCloud) -> list[str]:
     run(fake)
-    return len(fake.calls)
+    return fake.calls[:-2]  # the last two only record the end
 
 
-def every(last: int, step: int) -> Iterator[int]:
-    yield from range(1, last - 2, step)
+def moments(which: str, calls: Sequence[str]) -> Sequence[int]:
+    """Return the numbers of the calls at which a run ends; those of every call take minutes."""
+    return ends_of_waits(calls) if which in BRIEF else range(1, len(calls) + 1)
 
 
 @pytest.mark.parametrize("which", AGES)
@@ -107,7 +107,7 @@ def test_a_promotion_with_stale_reads_ends_with_green_alone(which: str) -> None:
 def test_a_signal_at_any_call_leads_back_to_blue(which: str) -> None:
     fake = cloud()
     fake.age = ages(which, SEED)
-    for at in every(calls_of(promote, fake), 2):
+    for at in moments(which, calls_of(promote, fake)):
         fake = cloud()
         fake.age, fake.fail = ages(which, SEED), signal_at(at)
         done = promote(fake)
@@ -163,14 +163,12 @@ def test_recover_after_a_kill_at_any_call_is_safe(which: str, when: str) -> None
     results = Counter[Result]()
     fake = cloud()
     fake.age = ages(which, SEED)
-    for at in every(calls_of(promote, fake), 2):
-        fake = cloud()
-        fake.age, fake.fail = ages(which, SEED), killing_at(at, when)
-        with pytest.raises(KilledError):
-            promote(fake)
-        fake.fail = lambda *_: None
-        if fake.document.deployment is None:
+    left = killed(fake, promote, when)
+    at_each = moments(which, fake.calls)
+    for at, fake in left:
+        if at not in at_each or fake.document.deployment is None:
             continue
+        fake.age = ages(which, SEED)
         done = recover(fake, policy=QUICK)
         results[result_of(done)] += 1
         context = (at, fake.calls[at - 1], done.outcome)
@@ -185,15 +183,17 @@ def test_recover_after_a_kill_at_any_call_is_safe(which: str, when: str) -> None
 def test_a_rollback_right_after_a_promotion_is_safe(which: str, fault: str) -> None:
     """The warm blue was attached and healthy a moment ago, which an answer may still show."""
 
+    whole = cloud()
+    promote(whole, keep=True)
+    whole.calls.clear()
+
     def prepared() -> FakeCloud:
-        fake = cloud()
-        promote(fake, keep=True)
-        fake.calls.clear()
+        fake = whole.copied()
         fake.age = ages(which, SEED)
         return fake
 
-    last = calls_of(roll_back, prepared())
-    for at in every(last, 3) if fault != "none" else range(1):
+    calls = calls_of(roll_back, prepared())
+    for at in moments(which, calls) if fault != "none" else range(1):
         fake = prepared()
         fake.fail = killing_at(at, "after") if fault == "kill" else signal_at(at)
         try:

@@ -16,6 +16,7 @@ from tests.core.deploy.fakes import (
     GREEN,
     PAIRED,
     POLICY,
+    TEST_RULE,
     TODAY,
     FakeCloud,
     begin,
@@ -236,4 +237,9 @@ def test_a_promotion_of_a_pair_comes_to_every_point(strategy: Strategy) -> None:
         each["AMI_PIPELINE_POINT"]: each["AMI_PIPELINE_PHASE"] for each in fake.hook_facts_seen
     }
     assert phases["before-traffic"] == "verify"
+    urls = {
+        each["AMI_PIPELINE_POINT"]: each["AMI_PIPELINE_TEST_URL"] for each in fake.hook_facts_seen
+    }
+    assert urls["before-traffic"] == fake.url_of(TEST_RULE)
+    assert urls["before-launch"] == ""
     assert phases["after-traffic"] == "drain"

@@ -6,7 +6,6 @@ the first one did.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -32,11 +31,10 @@ from tests.core.deploy.fakes import (
 from tests.core.deploy.recoveries import (
     ONE,
     TWO,
-    KilledError,
     interrupted_in,
     is_done,
     is_put_back,
-    killing_at,
+    killed,
     result_of,
 )
 
@@ -219,31 +217,20 @@ def test_such_a_promotion_that_fails_leaves_only_what_may_serve() -> None:
 
 
 def test_such_a_promotion_is_recovered_after_a_kill_at_any_call() -> None:
-    number = 0
-    while number := number + 1:
-        fake = cloud()
-        delete_by_hand(fake, ONE)
-        deployer = begin(fake, blue="")
-        deployer.reconciler.deleted = deployer.reconciler.observer.find_deleted(frozenset({BLUE}))
-        fake.calls.clear()
-
-        def kill(at: int, name: str, last: int = number) -> None:
-            if at == last:
-                raise KilledError(name)
-
-        fake.fail = kill
-        try:
-            deployer.run(promotion("", GREEN, warm=[BLUE]))
-            break
-        except KilledError:
-            fake.fail = lambda *_: None
+    whole = cloud()
+    delete_by_hand(whole, ONE)
+    deployer = begin(whole, blue="")
+    deployer.reconciler.deleted = deployer.reconciler.observer.find_deleted(frozenset({BLUE}))
+    whole.calls.clear()
+    left = killed(whole, lambda _: deployer.run(promotion("", GREEN, warm=[BLUE])), "before")
+    for number, fake in left:
         if fake.document.deployment is None:
             continue
         done = recover(fake)
         assert result_of(done) is not Result.NEEDS_ATTENTION, (number, done.outcome)
         assert fake.existing == fake.state == set(fake.document.releases) - {BLUE}
         assert fake.serving == {fake.document.serving} - {""}
-    assert number > 20
+    assert len(left) > 20
 
 
 def test_a_deleted_warm_group_is_forgotten_by_the_next_launch() -> None:
@@ -284,15 +271,8 @@ def environments_without_groups() -> list[FakeCloud]:
 
 @pytest.mark.parametrize("which", range(3))
 def test_a_killed_recover_is_recovered_even_without_both_groups(which: int) -> None:
-    whole = environments_without_groups()[which]
-    recover(whole)
-    for number in range(1, len(whole.calls) + 1):
-        for when in ("before", "after"):
-            fake = environments_without_groups()[which]
-            fake.fail = killing_at(number, when)
-            with suppress(KilledError):
-                recover(fake)
-            fake.fail = lambda *_: None
+    for when in ("before", "after"):
+        for number, fake in killed(environments_without_groups()[which], recover, when):
             if fake.document.deployment is None:
                 continue
             done = recover(fake)

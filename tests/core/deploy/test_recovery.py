@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.recovery import fleet_in
 from pipeline.core.errors import NeedsAttentionError, RefusedError
-from pipeline.core.state.deployment import Kind, Outcome, Result
+from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result
 from pipeline.core.state.environment import Environment
 from tests.core.deploy.fakes import (
     BLUE,
@@ -32,11 +33,10 @@ from tests.core.deploy.fakes import (
 from tests.core.deploy.recoveries import (
     ONE,
     TWO,
-    KilledError,
     interrupted_in,
     is_done,
     is_put_back,
-    killing_at,
+    killed,
     result_of,
 )
 
@@ -492,18 +492,10 @@ def test_a_launch_never_changes_a_group_of_another_deployment() -> None:
 # --- killed, and killed again ---------------------------------------------------------------------
 
 
-def promote_until_killed(fake: FakeCloud, number: int, when: str, keep: bool) -> bool:
-    """Promote until the kill; return True if the kill happened."""
+def promote(fake: FakeCloud, *, keep: bool) -> Deployment:
     deployer = begin(fake, policy=replace(POLICY, keep=None) if keep else POLICY)
     fake.calls.clear()
-    fake.fail = killing_at(number, when)
-    try:
-        deployer.run(promotion(BLUE, GREEN, keep=keep))
-    except KilledError:
-        return True
-    finally:
-        fake.fail = lambda *_: None
-    return False
+    return deployer.run(promotion(BLUE, GREEN, keep=keep))
 
 
 def is_consistent(fake: FakeCloud, context: object) -> None:
@@ -519,11 +511,7 @@ def is_consistent(fake: FakeCloud, context: object) -> None:
 def test_one_recover_ends_a_deployment_killed_at_any_call(when: str, keep: bool) -> None:
     policy = replace(POLICY, keep=None) if keep else POLICY
     results = Counter[Result]()
-    number = 0
-    while number := number + 1:
-        fake = cloud()
-        if not promote_until_killed(fake, number, when, keep):
-            break
+    for number, fake in killed(cloud(), partial(promote, keep=keep), when):
         if fake.document.deployment is None:
             continue  # the deployment had ended
         done = recover(fake, policy=policy)
@@ -549,18 +537,11 @@ def test_a_killed_recover_is_recovered_and_changes_nothing_twice(which: int) -> 
 
     Only blue is attached again, because an observation may be older than its detachment.
     """
-    whole = interrupted_environments()[which]
-    recover(whole)
     count = 0
-    for number in range(1, len(whole.calls)):
-        for when in ("before", "after"):
-            fake = interrupted_environments()[which]
-            fake.fail = killing_at(number, when)
-            try:
-                recover(fake)
-            except KilledError:
-                count += 1
-            fake.fail = lambda *_: None
+    for when in ("before", "after"):
+        whole = interrupted_environments()[which]
+        for number, fake in killed(whole, recover, when):
+            count += 1
             before = list(fake.changed)
             if fake.document.deployment is None:
                 continue

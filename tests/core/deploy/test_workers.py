@@ -7,6 +7,7 @@ work than before, unless the releases must not overlap.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -24,9 +25,8 @@ from tests.core.deploy.fakes import (
     cloud,
     recover,
 )
-from tests.core.deploy.recoveries import ONE, TWO, KilledError, failing, killing_at, result_of
+from tests.core.deploy.recoveries import ONE, TWO, failing, killed, result_of
 
-LONGEST = 400  # more calls than any run here makes
 LONG = pytest.mark.long
 WAYS = pytest.mark.parametrize("overlap", [True, False], ids=["overlap", "no overlap"])
 BEFORE = Limits(minimum=2, maximum=4, desired=2)
@@ -145,21 +145,13 @@ def test_a_failure_at_any_call_ends_with_one_release_that_runs(kind: str, overla
 @pytest.mark.parametrize("when", ["after", pytest.param("before", marks=LONG)])
 def test_a_run_that_is_killed_at_any_call_is_finished_by_recover(when: str, overlap: bool) -> None:
     policy = replace(POLICY, overlap=overlap)
-    for at in range(1, LONGEST):
-        fake = workers(overlap=overlap)
-        fake.fail = killing_at(at, when)
-        try:
-            promote(fake, overlap=overlap)
-        except KilledError:
-            fake.fail = lambda *_: None
-            if fake.document.deployment is None:
-                continue
-            done = recover(fake, policy=policy)
-            is_end = is_promoted if result_of(done) is Result.PROMOTED else is_put_back
-            is_end(fake, done, (at, when))
-        else:
-            return
-    pytest.fail("a promotion makes more calls than this")
+    run = partial(promote, overlap=overlap)
+    for at, fake in killed(workers(overlap=overlap), run, when):
+        if fake.document.deployment is None:
+            continue
+        done = recover(fake, policy=policy)
+        is_end = is_promoted if result_of(done) is Result.PROMOTED else is_put_back
+        is_end(fake, done, (at, when))
 
 
 @WAYS

@@ -39,7 +39,8 @@ from tests.core.health.observations import (
 )
 
 BOTH = (WEB, OLD)
-TIMELINES = 120  # of each kind
+TIMELINES = 40  # of each kind; the long ones are others
+LONG = pytest.mark.long
 LENGTH, QUIET = 10, 9  # observations with trouble and without
 SHUT_DOWN = "Termination Reason: Client.InstanceInitiatedShutdown: Instance initiated shutdown"
 NO_PROFILE = "Value (web) for parameter iamInstanceProfile.name is invalid. Launching failed."
@@ -352,9 +353,10 @@ def follow(kind: str, seed: int) -> Judgment:
     return judgment
 
 
+@pytest.mark.parametrize("first", [0, *(pytest.param(n, marks=LONG) for n in (40, 80, 120, 160))])
 @pytest.mark.parametrize("kind", [*MILD, *STUCK, *FAILING])
-def test_every_verdict_matches_the_true_state(kind: str) -> None:
-    for seed in range(TIMELINES):
+def test_every_verdict_matches_the_true_state(kind: str, first: int) -> None:
+    for seed in range(first, first + TIMELINES):
         judgment, which = follow(kind, seed), f"{kind}, seed {seed}"
         assert not judgment.early, f"{which}: called healthy and was not"
         assert not judgment.missed, f"{which}: was healthy and not called so"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from pipeline.core.health.observation import Observation, Target
 from pipeline.core.inspection.happenings import (
@@ -11,6 +12,7 @@ from pipeline.core.inspection.happenings import (
     of_activities,
     of_deployment,
     of_journal,
+    of_run,
 )
 from pipeline.core.pausing.pause import Decision, Pause
 from pipeline.core.state.deployment import (
@@ -60,7 +62,7 @@ def test_a_deployment_tells_its_phases_its_pauses_and_its_end() -> None:
         outcome=Outcome(result=Result.ROLLED_BACK, reason="i-3: unhealthy"),
     )
     assert told([*of_deployment(over)]) == [
-        ("12:00:00", "promote r000002 began, by ada"),
+        ("12:00:00", "promote r000002 began, by ada on ci-7"),
         ("12:00:01", "launch began"),
         ("12:00:31", "launch done (30s)"),
         # The record of an earlier version has no time: it began when the one before it ended.
@@ -71,6 +73,44 @@ def test_a_deployment_tells_its_phases_its_pauses_and_its_end() -> None:
         ("12:04:00", "rolled back: i-3: unhealthy"),
     ]
     assert told([*of_deployment(RUNNING)])[-1] == ("12:00:31", "attach began")
+
+
+def test_a_deployment_ends_after_its_steps_and_each_phase_after_its_own() -> None:
+    """All recorded times are whole seconds."""
+    retire = PhaseRun(name="retire", seconds=2.4, began="2026-11-21T12:00:31+00:00")
+    over = replace(
+        RUNNING,
+        phases=(*RUNNING.phases, retire),
+        ended="2026-11-21T12:00:34+00:00",
+        outcome=Outcome(result=Result.ROLLED_BACK),
+    )
+
+    def step(n: int, at: str, kind: Literal["intent", "result"], name: str) -> Entry:
+        return Entry(n=n, at=f"2026-11-21T12:00:{at}+00:00", kind=kind, step=name)
+
+    entries = [
+        step(1, "01", "intent", "launch"),
+        step(2, "31", "result", "launch"),
+        step(3, "32", "intent", "delete"),
+        step(4, "34", "result", "delete"),
+        step(5, "35", "result", "unlock"),
+    ]
+    found = [*of_run(over, entries)]
+    assert told(found) == told(Stream().new(found, NOW))
+    assert told(found) == [
+        ("12:00:00", "promote r000002 began, by ada on ci-7"),
+        ("12:00:01", "launch began"),
+        ("12:00:01", "launch"),
+        ("12:00:31", "launch done"),
+        ("12:00:31", "launch done (30s)"),
+        ("12:00:31", "retire began"),
+        ("12:00:32", "delete"),
+        ("12:00:34", "delete done"),
+        ("12:00:34", "retire done (2.4s)"),
+        ("12:00:35", "unlock done"),
+        ("12:00:35", "rolled back"),
+    ]
+    assert told([*of_run(RUNNING, ())]) == told([*of_deployment(RUNNING)])
 
 
 def test_steps_have_their_plain_facts() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.permissions.scope import ANY, EnvironmentScope, Feature, Role, Scope
-from pipeline.core.permissions.statements import length, policy
+from pipeline.core.permissions.statements import LONGEST, length, parts, policy
 from pipeline.core.permissions.table import TABLE, rows_of
 
 PRODUCTION = EnvironmentScope(
@@ -249,6 +249,17 @@ def test_a_policy_fits_into_iam() -> None:
     of_ci = replace(FULL, features=FULL.features - {Feature.NEW_PAIR})
     assert length(policy(of_ci, {Role.DEPLOY})) < 6144
     assert length({"a b": [1, 2]}) == len('{"ab":[1,2]}')
+
+
+def test_a_policy_that_is_too_long_for_iam_has_parts_with_the_same_statements() -> None:
+    document = policy(FULL, {Role.BAKE, Role.DEPLOY})
+    assert length(document) > LONGEST
+    found = parts(document)
+    assert len(found) == 2
+    assert max(map(length, found)) <= LONGEST
+    assert [each for one in found for each in one["Statement"]] == document["Statement"]
+    short = policy(PLAIN, {Role.READ})
+    assert parts(short) == [short]
 
 
 def test_only_members_with_the_tags_of_the_environment_may_be_inspected() -> None:

@@ -431,6 +431,22 @@ def test_missing_load_balancers_are_reported_with_the_other_findings() -> None:
     assert found[0].what == "does not exist in eu-central-1"
 
 
+def test_hooks_on_instances_that_get_no_commands_are_told_before_anything_is_changed() -> None:
+    proposal = replace(PROPOSAL, instance_hook="before-traffic hook ./warm")
+    deaf = {"i-2": "its SSM Agent does not answer", "i-1": ""}
+    (found,) = findings(replace(FACTS, deaf=deaf), proposal)
+    assert found == Finding(
+        where="before-traffic hook ./warm",
+        what="runs on instances, but 1 of 2 members of web-production-r000003 get no commands: "
+        "i-2: its SSM Agent does not answer",
+        remedy="give the role of the instance profile AmazonSSMManagedInstanceCore and the image "
+        "the SSM Agent; check: aws ssm describe-instance-information "
+        "--filters Key=InstanceIds,Values=i-2",
+        blocking=False,
+    )
+    assert findings(replace(FACTS, deaf={"i-1": "", "i-2": ""}), proposal) == ()
+
+
 def test_a_firing_alarm_blocks_and_has_a_remedy() -> None:
     (found,) = findings(replace(FACTS, alarms=("web 5xx: Threshold: 3",)), PROPOSAL)
     assert found == Finding(

@@ -74,3 +74,13 @@ def test_a_reader_that_has_gone_ends_the_stream() -> None:
 
 def test_times_are_in_the_zone_of_the_reader() -> None:
     assert log_line(ENTRY, datetime(2026, 11, 21, tzinfo=UTC)).text.startswith("14:42:24+00:00 ")
+
+
+def test_a_terminal_wraps_a_line_at_its_width_and_a_pipe_keeps_it() -> None:
+    line = StreamLine(key="r1", head="r1 i-1", text="one two three four " + "x" * 30)
+    stream = io.StringIO()
+    LineStream(stream=stream, width=24).write([line])
+    assert stream.getvalue() == f"r1 i-1 one two three\n    four\n    {'x' * 30}\n"
+    colored = io.StringIO()
+    LineStream(stream=colored, width=24, color=True).write([line])
+    assert colored.getvalue().startswith("\x1b[32mr1 i-1\x1b[0m one two three\n    four\n")

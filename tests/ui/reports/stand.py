@@ -95,6 +95,7 @@ class ExampleReader:
             status=self.status(name),
             error="",
             history=tuple(map(self.marked, HISTORY)),
+            damaged=(self.text,) if self.text else (),
             running=self.running(flight) if flight else None,
         )
 

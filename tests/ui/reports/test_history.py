@@ -54,6 +54,16 @@ def test_the_text_of_a_history() -> None:
     assert history_text([FIRST, FAILED, RUNNING, BACK], NOW, "production") == HISTORY
 
 
+def test_a_narrow_terminal_has_the_last_columns_below_the_line() -> None:
+    shown = history_text([BACK, RUNNING], NOW, "production", 80, 80).split("\n")
+    assert max(map(len, shown)) <= 80
+    assert shown[5:8] == [
+        "rolled back to r000123  rollback  r000124 -> r000123  1.3.0    3h ago  21.4s",
+        "             by: ada on ci-7",
+        "             ami-00000000000000123, https://github.example/web/runs/9",
+    ]
+
+
 def test_a_completed_abort_shows_no_failure() -> None:
     outcome = Outcome(result=Result.ROLLED_BACK, reason="requested by ada")
     aborted = a_deployment(kind=Kind.ABORT, outcome=outcome)

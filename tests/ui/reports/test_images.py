@@ -51,6 +51,20 @@ def test_the_images_are_a_table() -> None:
     )
 
 
+def test_a_terminal_has_the_uses_below_the_row() -> None:
+    uses = [Usage(kind="group", name="shop-production-r000007")] * 3
+    image = replace(IMAGE, source_ami="ami-0123456789abcdef0")
+    assert images_text([(image, uses), (IMAGE, ())], NOW, keep=2, width=80) == (
+        "IMAGE  VERSION  AGE  SOURCE                 STATUS\n"
+        "ami-1  1.2.3    3d   ami-0123456789abcdef0  good\n"
+        "    used by: group shop-production-r000007, group shop-production-r000007, group\n"
+        "    shop-production-r000007\n"
+        "ami-1  1.2.3    3d   ami-50000000           good"
+    )
+    assert max(map(len, images_text([(image, uses)], NOW, 2, width=60).split("\n"))) <= 60
+    assert len(images_text([(image, uses)], NOW, 2).split("\n")) == 2
+
+
 def test_a_tree_of_images_whose_tags_form_a_cycle_ends() -> None:
     one, two = replace(BASE, source_ami=SHOP.id), replace(SHOP, source_ami=BASE.id)
     report = LineageReport(app=SHOP.app, lineage=Lineage(images=(one, two, SHOP_OLD)))
@@ -81,16 +95,26 @@ USES = {
 SOURCES = {"ami-5": ComparedImage(id="ami-5", name="al2023-6.1", created="2025-12-25T00:00:00Z")}
 REPORT = LineageReport(app="shop", lineage=Lineage(images=LINES), uses=USES, sources=SOURCES)
 TREE = """\
-IMAGE           APP   VERSION     AGE  STATUS                       USED BY
-ami-5           -     al2023-6.1  10d  -                            -
-└── ami-10      base  1.0         3d   quarantined                  -
-    ├── ami-30  shop  2.0         1d   good, on quarantined ami-10  \
-group shop-production-r000007
-    └── ami-20  shop  1.0         2d   good, on quarantined ami-10  instance i-1"""
+IMAGE           APP   VERSION  AGE  STATUS                       USED BY                        NAME
+ami-5           -     -        10d  -                            -                              \
+al2023-6.1
+└── ami-10      base  1.0      3d   quarantined                  -
+    ├── ami-30  shop  2.0      1d   good, on quarantined ami-10  group shop-production-r000007
+    └── ami-20  shop  1.0      2d   good, on quarantined ami-10  instance i-1"""
+NARROW_TREE = """\
+IMAGE           APP   VERSION  AGE  STATUS
+ami-5           -     -        10d  -
+│       name: al2023-6.1
+└── ami-10      base  1.0      3d   quarantined
+    ├── ami-30  shop  2.0      1d   good, on quarantined ami-10
+    │       used by: group shop-production-r000007
+    └── ami-20  shop  1.0      2d   good, on quarantined ami-10
+            used by: instance i-1"""
 
 
 def test_the_tree_marks_what_is_built_on_a_quarantined_image() -> None:
     assert tree_text(REPORT, NOW) == TREE
+    assert tree_text(REPORT, NOW, 80) == NARROW_TREE
     assert WEB.id not in TREE
 
 
@@ -101,7 +125,7 @@ def test_a_tree_without_images_has_a_next_command() -> None:
 
 def test_an_unknown_source_is_shown_by_its_id() -> None:
     lines = tree_text(replace(REPORT, sources={}), NOW).splitlines()
-    assert lines[1].split() == ["ami-5", "-", "unknown", "source", "?", "-", "-"]
+    assert lines[1].split() == ["ami-5", "-", "-", "?", "-", "-", "unknown", "source"]
 
 
 def test_a_program_reads_the_base_of_each_image() -> None:
@@ -164,6 +188,11 @@ def test_a_source_image_of_others_is_asked_about_by_its_id() -> None:
     foreign = Image(
         app="shop", version="", name="", region="eu-central-1", ids={"eu-central-1": "ami-5"}
     )
-    text = image_text(one(foreign, ImageContents()))
-    assert text.startswith("image      ami-5\napp        not baked by ami-pipeline\n\nUSED BY")
+    report = replace(one(foreign, ImageContents()), seen=SOURCES["ami-5"])
+    text, document = image_text(report), image_report_document(report)
+    assert text.startswith(
+        "image      ami-5\nname       al2023-6.1\napp        not baked by ami-pipeline\n"
+        "created    2025-12-25T00:00:00Z\n\nUSED BY"
+    )
+    assert (document["name"], document["created"]) == ("al2023-6.1", "2025-12-25T00:00:00Z")
     assert "shop-production-r000007" in text

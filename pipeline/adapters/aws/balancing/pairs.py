@@ -20,6 +20,7 @@ from pipeline.core.health.observation import Balancer
 from pipeline.core.health.pairs import Pair, describe_weights, percent
 
 _RULE = ":listener-rule/"
+_ENCRYPTED = frozenset({"HTTPS", "TLS"})
 _ABSENT = frozenset({"RuleNotFound", "ListenerNotFound", "ValidationError"})
 
 Action = dict[str, Any]
@@ -95,6 +96,28 @@ def _balancer_of(rule: str) -> str:
     """Return the ARN of the load balancer in that of its listener or rule."""
     service, _, path = rule.partition(_RULE if _RULE in rule else ":listener/")
     return f"{service}:loadbalancer/{'/'.join(path.split('/')[:3])}"
+
+
+def listener_url(clients: Clients, region: str, rule: str) -> str:
+    """Return the URL of a listener, or of that of a rule: `http://web-1.elb.amazonaws.com:9000`.
+
+    Its host is the DNS name of the load balancer (ELBv2 API Reference, LoadBalancer), which a
+    certificate seldom names. Raises RefusedError.
+    """
+    with translate_errors("reading the test listener", region):
+        elbv2 = clients.elbv2(region)
+        arn = _listener_of(rule)
+        [listener] = call(elbv2.describe_listeners, ListenerArns=[arn])["Listeners"]
+        balancers = [listener["LoadBalancerArn"]]
+        [found] = call(elbv2.describe_load_balancers, LoadBalancerArns=balancers)["LoadBalancers"]
+    scheme = "https" if listener["Protocol"] in _ENCRYPTED else "http"
+    return f"{scheme}://{found['DNSName']}:{listener['Port']}"
+
+
+def _listener_of(rule: str) -> str:
+    """Return the ARN of the listener in that of its rule; that of a listener as it is."""
+    service, is_rule, path = rule.partition(_RULE)
+    return f"{service}:listener/{'/'.join(path.split('/')[:4])}" if is_rule else rule
 
 
 def weight_readers(

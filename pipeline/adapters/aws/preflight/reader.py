@@ -17,6 +17,7 @@ from pipeline.adapters.aws.client import IDENTITY, Clients, translate_errors
 from pipeline.adapters.aws.credentials import read_credentials
 from pipeline.adapters.aws.group_parsing import read_all_groups, read_hold
 from pipeline.adapters.aws.images import read_image_facts
+from pipeline.adapters.aws.members.journals import read_online
 from pipeline.adapters.aws.preflight import queries
 from pipeline.core.deploy.ports import GroupReader
 from pipeline.core.errors import PipelineError
@@ -52,9 +53,10 @@ NAMES = {
     "permissions": "checking permissions",
     "attached": "reading what is attached to the serving group",
     "hold": "reading the termination hooks of the serving group",
+    "deaf": "reading which members Systems Manager manages",
 }
 """What each query does, by the field of `Facts` that holds its result."""
-OPTIONAL = frozenset({"group_quota", "vcpus", "targets", "permissions", "attached", "hold"})
+OPTIONAL = frozenset({"group_quota", "vcpus", "targets", "permissions", "attached", "hold", "deaf"})
 """Queries whose failure does not stop a deployment."""
 
 
@@ -93,6 +95,9 @@ class PreflightReader:
             started = {name: pool.submit(run.query, name, first[name]) for name in first}
             subnets = self._subnet_query(proposal, started["groups"])
             started["subnets"] = pool.submit(run.query, "subnets", subnets)
+            if proposal.blue and proposal.instance_hook:
+                deaf = self._command_query(proposal, started["observation"])
+                started["deaf"] = pool.submit(run.query, "deaf", deaf)
             if self._permissions and proposal.launch:
                 proof = partial(self._prove, proposal, proposal.launch, started)
                 started["permissions"] = pool.submit(run.query, "permissions", proof)
@@ -189,6 +194,19 @@ class PreflightReader:
         adopted = proposal.blue if proposal.replaces_adopted else ""
         wanted = replace(launch, template=template, subnets=subnets, adopted=adopted)
         return self._permissions(wanted)
+
+    def _command_query(self, proposal: Proposal, observation: Future[Observation | None]) -> Query:
+        """Return the query for which members of the serving group get commands."""
+        region = proposal.place.region
+        self._clients.ssm(region)
+
+        def read() -> dict[str, str] | None:
+            seen = observation.result()
+            group = seen.groups.get(proposal.blue) if seen else None
+            ids = sorted(each.id for each in group.members) if group else []
+            return read_online(self._clients, region, ids) if ids else None
+
+        return read
 
     def _subnet_query(self, proposal: Proposal, groups: Future[Any]) -> Query:
         """Return the query for the subnets of the new group.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.envelope import DamagedError, NewerError, unseal
@@ -50,31 +51,44 @@ def entry_key(deployment: str, number: int) -> str:
     return file_key(deployment, f"{number:06}.json")
 
 
+Damage = Callable[[RefusedError], object]
+"""Takes the error of a damaged record, which is left out then."""
+
+
+def _raise(error: RefusedError) -> NoReturn:
+    raise error
+
+
 class Deployments:
-    """The deployments of a store; methods raise RefusedError for a damaged document."""
+    """The deployments of a store; methods raise RefusedError for a damaged document.
+
+    A command that only shows passes `damaged`, and gets all other records.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def history(self, environment: str, limit: int) -> tuple[Deployment, ...]:
+    def history(
+        self, environment: str, limit: int, damaged: Damage = _raise
+    ) -> tuple[Deployment, ...]:
         """Return up to `limit` deployments of an environment, newest first; empty: of each one."""
         found: list[Deployment] = []
         for key in reversed(self._store.keys(_FOLDER, deep=False)):
             if len(found) == limit:
                 break
-            deployment = self._read(Deployment, key)
+            deployment = self._record(key, damaged)
             if deployment and environment in {"", deployment.environment}:
                 found.append(deployment)
         return tuple(found)
 
-    def since(self, moment: datetime) -> tuple[Deployment, ...]:
+    def since(self, moment: datetime, damaged: Damage = _raise) -> tuple[Deployment, ...]:
         """Return the deployments of all environments that began at a time or later, newest first.
 
         Only their records are read: an id begins with the time.
         """
         first = record_key(f"{moment.astimezone(UTC):{_TIME}}")
         keys = (key for key in self._store.keys(_FOLDER, deep=False) if key >= first)
-        found = (self._read(Deployment, key) for key in sorted(keys, reverse=True))
+        found = (self._record(key, damaged) for key in sorted(keys, reverse=True))
         return tuple(each for each in found if each)
 
     def one(self, deployment: str) -> Deployment | None:
@@ -98,6 +112,14 @@ class Deployments:
         prefix = file_key(deployment, "")
         names = (key.removeprefix(prefix) for key in self._store.keys(prefix))
         return max((int(name[:-5]) for name in names if _ENTRY.fullmatch(name)), default=0)
+
+    def _record(self, key: str, damaged: Damage) -> Deployment | None:
+        """Return a record; `damaged` gets the error of one that cannot be read."""
+        try:
+            return self._read(Deployment, key)
+        except RefusedError as error:
+            damaged(error)
+            return None
 
     def _read(self, kind: type[Content], key: str) -> Content | None:
         document = self._store.read(key)

@@ -10,6 +10,7 @@ from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.freshness import PRESENT, Write
 from pipeline.core.health import members
+from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.health.verdict import Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Policy
 
@@ -23,7 +24,7 @@ class HalfHealthy(Gate):
     that could not fix the service would have no way back. If `other` serves and blue shrank
     meanwhile, blue grows to the live size of `other` first; the gate waits for that during half
     of the phase's time (flagger#869). A blue that was scaled to zero at the beginning stays so. One
-    that batches reduced must be `whole` again, as far as it was healthy.
+    that batches reduced must be `whole` again, within the same half of the time.
     """
 
     release: str
@@ -83,10 +84,20 @@ class HalfHealthy(Gate):
     def _unhealthy_at_first(self, wait: Wait) -> int:
         """Count the members that were unhealthy before the wait: the gate does not need those.
 
-        One that drains or starts is none of them: a batch removed it or brings it back.
+        One that drains or starts is none of them, and one that an interrupted way back launched
+        only starts, though its first health checks fail. After batches that may be any member.
         """
         complete = (each for each in wait.observations if not each.unreadable)
         first = next(complete, wait.latest)
         group = first.groups.get(wait.group(self.release))
+        if group is None or self.whole:
+            return 0
         balancers = wait.expected(self.release).balancers
-        return len(members.unhealthy_members(group, balancers, first)) if group else 0
+        failing = members.unhealthy_members(group, balancers, first)
+        return max(0, len(failing) - self._launched_since(wait, group))
+
+    def _launched_since(self, wait: Wait, group: ObservedGroup) -> int:
+        """Count the members that a group has beyond its size at the beginning."""
+        deployment = wait.document.deployment
+        before = deployment.before.desired if deployment and deployment.before else None
+        return max(0, len(group.members) - before) if before is not None else 0

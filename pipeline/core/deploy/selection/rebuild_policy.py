@@ -20,7 +20,7 @@ def require_no_rollback(document: Environment, history: Iterable[Deployment]) ->
     last = _promotion_of(document.serving, history)
     if last and last.kind is Kind.ROLLBACK:
         name = document.environment
-        what = f"{last.by.user} rolled back to {document.serving} on {_ended(last)}"
+        what = f"{last.beginner} rolled back to {document.serving} on {_ended(last)}"
         remedy = f"fix the application, then: {commands.bake()} && {commands.promote(name)}"
         raise RefusedError(f"rebuild of {name}", what, remedy)
 
@@ -40,7 +40,7 @@ def require_unchanged(
     last = _promotion_of(after.serving, history)
     if last and last.kind is not Kind.REBUILD and last.version != image.version:
         version = f"version {last.version or last.image}, but the rebuild has {image.version}"
-        what = f"{last.by.user} promoted {after.serving} on {_ended(last)}: {version}"
+        what = f"{last.beginner} promoted {after.serving} on {_ended(last)}: {version}"
         raise _refused(after, what, image)
 
 

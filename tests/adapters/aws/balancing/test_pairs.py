@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +48,9 @@ def test_a_pair_is_found_read_and_shifted(service: Service, *, is_rule: bool) ->
     [pair] = find_pairs(service.clients, REGION, [named])
     assert (pair.targets, pair.live, pair.sticky) == ((a, b), b, True)
     assert weights_of(service, rule) == {a.identifier: 0, b.identifier: 100}
+    [balancer] = elbv2.describe_load_balancers(Names=[name])["LoadBalancers"]
+    url = Groups(service.clients, REGION).url_of(rule)
+    assert re.fullmatch(rf"http://{re.escape(balancer['DNSName'])}:\d+", url)
 
     shares = {a.identifier: 95, b.identifier: 5}
     for _ in range(2):

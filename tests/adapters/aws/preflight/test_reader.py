@@ -197,6 +197,16 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
     }
 
 
+def test_systems_manager_is_asked_about_the_members_once_if_a_hook_runs_on_them(
+    world: World,
+) -> None:
+    proposal = replace(world.proposal, instance_hook="before-traffic hook ./warm")
+    facts = world.facts(proposal, groups=Groups(world.clients, REGION))
+    assert facts.deaf is not None
+    assert [*facts.deaf.values()] == ["not managed by Systems Manager"] * 2
+    assert world.calls()["DescribeInstanceInformation"] == 1
+
+
 def test_only_groups_of_the_environment_or_its_balancers_are_read(world: World) -> None:
     facts = world.facts()
     assert facts.groups is not None

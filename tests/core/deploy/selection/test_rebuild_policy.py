@@ -46,7 +46,7 @@ def test_a_rebuild_never_undoes_a_rollback() -> None:
     failed = put(Kind.REBUILD, result=Result.ROLLED_BACK)
     with pytest.raises(RefusedError) as refused:
         require_no_rollback(document(), [failed, put(Kind.ROLLBACK)])
-    assert refused.value.what == "ann rolled back to r000001 on 2026-01-01 at 00:05 UTC"
+    assert refused.value.what == "ann on here rolled back to r000001 on 2026-01-01 at 00:05 UTC"
     require_no_rollback(document(), [put(Kind.PROMOTE), put(Kind.ROLLBACK)])
 
 
@@ -54,7 +54,8 @@ def test_a_rebuild_never_replaces_another_version_that_a_person_promoted() -> No
     with pytest.raises(RefusedError) as refused:
         require_unchanged(document(), document(), IMAGE, [put(Kind.PROMOTE, "1.1.0")])
     assert refused.value.what == (
-        "ann promoted r000001 on 2026-01-01 at 00:05 UTC: version 1.1.0, but the rebuild has 1.0.0"
+        "ann on here promoted r000001 on 2026-01-01 at 00:05 UTC: version 1.1.0, "
+        "but the rebuild has 1.0.0"
     )
     assert refused.value.remedy == (
         "to promote the image anyway: ami-pipeline promote -e staging --image ami-00000009"

@@ -1,0 +1,1 @@
+"""Run the AWS provider once for several Terraform commands."""
