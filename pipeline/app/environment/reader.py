@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from pipeline.adapters.terraform.terraform import Terraform
     from pipeline.core.preflight.facts import BalancerFacts
 
-RECENT = 5.0
-"""Seconds for which an answer about load balancers is not requested again."""
+RECENT = 5.0  # seconds for which an answer about load balancers is not requested again
 
 
 @dataclass(kw_only=True)
@@ -139,17 +138,16 @@ class EnvironmentReader:
 
         settings = self.app.settings.environment(self.environment)
         given = (self.app.settings.region, settings.load_balancers, settings.target_groups)
-        existing, absent, described = find_described(self.clients, *given)
+        *found, described = find_described(self.clients, *given)
         self._described = (self.pace.clock(), described)
-        return existing, absent
+        return found[0], found[1]
 
     def describe_balancers(self, balancers: Sequence[Balancer]) -> tuple[BalancerFacts, ...]:
-        """Return the settings of load balancers; those that were just found are not read again."""
+        """Return the settings of load balancers; what was just read of them is not read again."""
         from pipeline.adapters.aws.balancing.balancer_settings import describe
 
-        at, known = self._described
-        recent = known if self.pace.clock() - at < RECENT else {}
-        return describe(self.clients, self.app.settings.region, balancers, recent)
+        known = self._described[1] if self.pace.clock() - self._described[0] < RECENT else {}
+        return describe(self.clients, self.app.settings.region, balancers, known)
 
     @property
     def balancers(self) -> tuple[Balancer, ...]:
