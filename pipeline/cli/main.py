@@ -126,8 +126,8 @@ def help_width() -> int:
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isdecimal() else 0
     if not width:
-        with suppress(OSError, ValueError, AttributeError):
-            width = os.get_terminal_size(sys.__stdout__.fileno()).columns
+        with suppress(OSError, ValueError):
+            width = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
     return max(min(width or 80, WIDEST) - 2, 50)
 
 
