@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import functools
+import gc
 import json
 import os
 import signal
@@ -26,6 +27,10 @@ from local_cloud.state_dir import State, StateDir
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WITHIN = 180.0
+SERVICES = ("ec2", "autoscaling", "elb", "elbv2", "iam", "sts", "cloudwatch", "s3", "ssm")
+"""What moto calls the services that almost every cloud is asked for."""
+_strongest: list[str] = []
+"""The isolation that the first cloud has chosen: trying it out takes as long as all other steps."""
 PR_SET_PDEATHSIG = 1
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
@@ -34,6 +39,9 @@ def up(home: StateDir, **settings: Any) -> State:
     """Start a cloud on free ports, as `control.up` does; return once it answers."""
     if settings.get("rootfs") and os.geteuid() != 0:
         return control.up(home, port=0, **settings)  # a user namespace needs a process of its own
+    is_auto = not settings.get("rootfs") and settings.get("isolation", "auto") == "auto"
+    if is_auto and _strongest:
+        settings = {**settings, "isolation": _strongest[0]}
     log = log_of(home)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
@@ -45,7 +53,10 @@ def up(home: StateDir, **settings: Any) -> State:
     answer = first_answer(log)
     if "refused" in answer:
         raise RefusedError(*answer["refused"])
-    return State(**answer["state"])
+    state = State(**answer["state"])
+    if is_auto and not _strongest:
+        _strongest.append(state.isolation)
+    return state
 
 
 def log_of(home: StateDir) -> Path:
@@ -89,6 +100,7 @@ def serve() -> None:
     from local_cloud import __main__ as program  # noqa: PLC0415  slow; the tests need none of it
     from local_cloud.api import server  # noqa: F401, PLC0415  the same
 
+    prepare()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         log, *arguments = json.loads(line)
@@ -105,6 +117,35 @@ def serve() -> None:
                 traceback.print_exc()
             finally:
                 os._exit(code)
+
+
+def prepare() -> None:
+    """Load the descriptions and routes of the services for all clouds: half a second for each.
+
+    Nothing of moto's own state stays, because a cloud replaces the code that makes it.
+    """
+    from moto.core.base_backend import BackendDict  # noqa: PLC0415  the same
+    from moto.core.utils import (  # noqa: PLC0415  the same
+        get_service_model,
+        service_name_from_moto_package_name,
+    )
+
+    from local_cloud.api import server  # noqa: PLC0415  the same
+
+    wanted = os.environ.get("MOTO_EC2_LOAD_DEFAULT_AMIS")
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+    for service in SERVICES:
+        server.application_of(service)
+        get_service_model(service_name_from_moto_package_name(service))
+    backends: Any = BackendDict
+    for accounts in backends._instances:
+        for regions in accounts.values():
+            regions.clear()
+    if wanted is None:
+        del os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"]
+    else:
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = wanted
+    gc.freeze()  # keeps the memory shared with the clouds
 
 
 def end_with(parent_id: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 from dataclasses import dataclass, field
@@ -68,9 +69,7 @@ class PatchedMoto:
     quotas: Quotas = field(default_factory=Quotas)
 
     def aws(self, service: str, region: str = "us-east-1") -> Any:
-        make: Any = boto3.client  # its stubs know services by literal name only
-        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        return make(service, region_name=region, **keys)
+        return client(service, region)
 
     @property
     def plan(self) -> Plan:
@@ -129,6 +128,14 @@ class PatchedMoto:
             LoadBalancerArn=balancer, DefaultActions=list(actions), **given
         )
         return str(made["Listeners"][0]["ListenerArn"])
+
+
+@functools.cache
+def client(service: str, region: str) -> Any:
+    """Return a client; making one takes as long as 20 calls, and moto answers any."""
+    make: Any = boto3.client  # its stubs know services by literal name only
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    return make(service, region_name=region, **keys)
 
 
 def to(group: str) -> dict[str, Any]:

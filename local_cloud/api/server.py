@@ -197,6 +197,10 @@ async def chosen_isolation(options: Options) -> str:
     return await isolation.best(options.home.instances, str(options.home.path))
 
 
+application_of = functools.cache(create_backend_app)
+"""Makes moto's application of a service, once in a process; one takes as long as 20 calls."""
+
+
 class Dispatcher(DomainDispatcherApplication):
     """moto's dispatcher with a cache: moto lists its folders on disk at every call."""
 
@@ -217,7 +221,7 @@ def open_endpoint(
     endpoint = Endpoint(api_socket, way.authority, way.upstream)
     calls = Calls(
         Judged(
-            application=Dispatcher(create_backend_app),
+            application=Dispatcher(application_of),
             judge=Judge(roles=cloud.roles, models=MotoModels()),
         ),
         lock,

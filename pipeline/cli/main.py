@@ -127,7 +127,7 @@ def help_width() -> int:
     width = int(columns) if columns.isdecimal() else 0
     if not width:
         with suppress(OSError, ValueError):
-            width = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns
+            width = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else -1).columns
     return max(min(width or 80, WIDEST) - 2, 50)
 
 

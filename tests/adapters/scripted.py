@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import marshal
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,46 +17,53 @@ from pipeline.core.image import NO_ITEMS
 CAPTURES = Path(__file__).parents[1] / "captures/terraform-1.11.4"
 VERSION = b"1,,version,1.6.6\n1,,version-prelease,\n1,,version-commit,\n1,,ui,say,Packer v1.6.6\n"
 
-_PROGRAM = """#!{python} -SsE
-import json, os, signal, stat, sys, time
+# It loads what is built in alone: it starts a thousand times, and `json` takes longer than Python.
+_PROGRAM = """#!{python} -IS
+import _signal, marshal, posix, sys, time
 
-folder = os.path.dirname(os.path.abspath(__file__))
+folder = {folder!r}
 verb = sys.argv[1]
-call = {{"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}}
+call = {{"argv": sys.argv[1:], "cwd": posix.getcwd(), "env": dict(posix.environ)}}
 for argument in sys.argv:
     if argument.startswith("-var-file="):
         path = argument.partition("=")[2]
-        call["variables"] = json.load(open(path))
+        call["variables"] = open(path, "rb").read()
         call["var_file"] = path
-        call["mode"] = stat.S_IMODE(os.stat(path).st_mode)
-        call["folder_mode"] = stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
+        call["mode"] = posix.stat(path).st_mode & 0o7777
+        call["folder_mode"] = posix.stat(path.rpartition("/")[0] or ".").st_mode & 0o7777
 call["files"] = {{}}
-for name in os.listdir():
+for name in posix.listdir():
     if name.endswith(".tf.json"):
-        call["files"][name] = json.load(open(name))
-with open(os.path.join(folder, "calls"), "a") as calls:
-    calls.write(json.dumps(call) + "\\n")
-script = json.load(open(os.path.join(folder, verb + ".json")))
-output = open(os.path.join(folder, verb + ".out"), "rb").read()
-if os.path.exists(os.path.join(folder, verb + ".then")):
-    os.replace(os.path.join(folder, verb + ".then"), os.path.join(folder, verb + ".out"))
+        call["files"][name] = open(name, "rb").read()
+with open(folder + "/calls", "ab") as calls:
+    calls.write(marshal.dumps(call))
+try:
+    script = marshal.load(open(folder + "/" + verb + ".script", "rb"))
+except FileNotFoundError:
+    sys.exit("no script for " + verb)
+output = script["output"]
+if script["then"] and posix.access(folder + "/" + verb + ".again", 0):
+    output = script["then"]
+open(folder + "/" + verb + ".again", "w").close()
 for variable, text in script["writes"].items():
+    import json
+
     name, dash, build = variable.partition("-")
-    with open(call["variables"][name] + dash + build, "w") as file:
+    with open(json.loads(call["variables"])[name] + dash + build, "w") as file:
         file.write(text)
-pause = script["interrupted_before"].encode()
+pause = script["interrupted_before"]
 before, found, after = output.partition(pause) if pause else (output, b"", b"")
 told = []
 
 
 def arrived(number, _frame):
     told.append(number)
-    with open(os.path.join(folder, "signals"), "a") as signals:
-        signals.write(signal.Signals(number).name + "\\n")
+    with open(folder + "/signals", "a") as signals:
+        signals.write({{_signal.SIGTERM: "SIGTERM", _signal.SIGINT: "SIGINT"}}[number] + "\\n")
 
 
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, arrived)
+for number in (_signal.SIGTERM, _signal.SIGINT):
+    _signal.signal(number, arrived)
 for argument in sys.argv:
     if argument.startswith("-out="):
         path = argument.partition("=")[2]
@@ -64,17 +73,17 @@ if script["leaves"]:
 sys.stdout.buffer.write(before)
 sys.stdout.flush()
 if found:
-    os.kill(os.getppid(), signal.SIGINT)
+    posix.kill(posix.getppid(), _signal.SIGINT)
 if found or script["hangs"]:
     while not told:
         time.sleep(0.01)
 if script["deaf"]:
-    signal.pause()
-    signal.pause()
+    _signal.pause()
+    _signal.pause()
 sys.stdout.buffer.write(found + after)
 sys.stdout.flush()
 if script["code"] < 0:
-    os.kill(os.getpid(), -script["code"])
+    posix.kill(posix.getpid(), -script["code"])
 sys.exit(script["code"])
 """
 
@@ -90,7 +99,7 @@ class Scripted:
         """Write the program into a new folder."""
         folder.mkdir()
         program = folder / name
-        program.write_text(_PROGRAM.format(python=sys.executable))
+        program.write_text(_PROGRAM.format(python=sys.executable, folder=str(folder.resolve())))
         program.chmod(0o755)
         return cls(folder=folder)
 
@@ -118,15 +127,15 @@ class Scripted:
         script: dict[str, Any] = {
             "code": code,
             "hangs": hangs,
-            "interrupted_before": interrupted_before.decode(),
+            "interrupted_before": interrupted_before,
             "writes": dict(writes),
             "leaves": leaves,
             "deaf": deaf,
+            "output": output,
+            "then": then,
         }
-        (self.folder / f"{verb}.json").write_text(json.dumps(script))
-        (self.folder / f"{verb}.out").write_bytes(output)
-        if then:
-            (self.folder / f"{verb}.then").write_bytes(then)
+        (self.folder / f"{verb}.script").write_bytes(marshal.dumps(script))
+        (self.folder / f"{verb}.again").unlink(missing_ok=True)
 
     @property
     def path(self) -> str:
@@ -142,7 +151,7 @@ class Scripted:
     def calls(self) -> list[dict[str, Any]]:
         """How it was called, in order."""
         log = self.folder / "calls"
-        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        return list(_calls(io.BytesIO(log.read_bytes()))) if log.exists() else []
 
     @property
     def signals(self) -> list[str]:
@@ -154,6 +163,17 @@ class Scripted:
         """Return the one call of a verb."""
         [call] = [call for call in self.calls if call["argv"][0] == verb]
         return call
+
+
+def _calls(log: io.BytesIO) -> Iterator[dict[str, Any]]:
+    """Yield what the program has written, with the JSON of variables and files decoded."""
+    while log.tell() < len(log.getvalue()):
+        call = marshal.load(log)  # noqa: S302  written by the program above
+        call["env"] = {os.fsdecode(key): os.fsdecode(value) for key, value in call["env"].items()}
+        call["files"] = {name: json.loads(text) for name, text in call["files"].items()}
+        if "variables" in call:
+            call["variables"] = json.loads(call["variables"])
+        yield call
 
 
 class ScriptedPacker(Scripted):

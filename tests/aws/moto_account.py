@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partialmethod
+from functools import cache, partialmethod
 from typing import TYPE_CHECKING, Any
 
 from moto import mock_aws
@@ -16,10 +16,15 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
 
+from pipeline.adapters.aws import client
 from pipeline.adapters.aws.client import Clients
 
 if TYPE_CHECKING:
     import pytest
+
+
+make_client = cache(client._make)
+"""Makes each client once for all tests of a worker: that takes as long as 20 calls of it."""
 
 
 @contextmanager
@@ -31,6 +36,7 @@ def moto_account(patch: pytest.MonkeyPatch) -> Iterator[Clients]:
     # Loading AWS's own images takes longer than any of these tests.
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     patch.setattr(Ami, "get_filter_value", partialmethod(_filter_value, Ami.get_filter_value))
+    patch.setattr(client, "_make", make_client)
     with mock_aws():
         yield Clients()
 

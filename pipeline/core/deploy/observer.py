@@ -92,13 +92,15 @@ class Observer:
     ) -> Observation:
         """Return an observation without unreadable parts: actions take missing for deleted.
 
-        It began at `since` or later; this waits for that time. With `activities` of some releases
-        it is always a new one. Raises FailedError if AWS does not answer for too long.
+        It began at `since` or later; this waits for that time. It has the `activities` of some
+        releases. Raises FailedError if AWS does not answer for too long.
         """
         wanted, of = frozenset(releases), frozenset(activities)
-        recent = self.latest and self.latest.at >= since
-        if self.latest and recent and not of and self._is_fresh(wanted, targets=targets):
-            return self.latest
+        latest = self.latest if self.latest and self.latest.at >= since else None
+        read = latest.activities.keys() if latest else ()
+        known = all(self.group(release) in read for release in of)
+        if latest and known and self._is_fresh(wanted, targets=targets):
+            return latest
         self.wait_until(since)
         for _ in range(COMPLETE_TRIES):
             observation = self.observe(wanted, activities=of, targets=targets)

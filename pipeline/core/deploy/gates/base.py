@@ -41,6 +41,8 @@ class Gate(ABC):
     """Whether signals such as alarms may end the phase."""
     trusts_past: ClassVar[bool] = False
     """Whether the release served so recently that it may get its traffic back unseen."""
+    needs_delays: ClassVar[bool] = False
+    """Whether the delays of the load balancers say how long the wait may last."""
     is_later: ClassVar[bool] = False
     """Whether a later command does what the phase wants; the phase only records that."""
     measures_ready: ClassVar[bool] = False

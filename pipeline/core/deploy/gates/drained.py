@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
+from typing import ClassVar
 
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.base import Gate
@@ -26,6 +27,7 @@ class Drained(Gate):
     """No member of the groups is a target any longer."""
 
     names: tuple[str, ...]
+    needs_delays: ClassVar[bool] = True
 
     def __init__(self, *names: str) -> None:
         object.__setattr__(self, "names", names)
@@ -91,7 +93,16 @@ class Stopped(Drained):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Leaving(Drained):
-    """No member of the groups gets new requests any longer; requests in flight may last."""
+    """No member of the groups gets new requests any longer; requests in flight may last.
+
+    It also reads the activities: the size that the other group gets depends on them.
+    """
+
+    needs_delays: ClassVar[bool] = False
+
+    def activities(self, wait: Wait) -> frozenset[str]:
+        """Read those of the groups."""
+        return self.releases
 
     def judge(self, wait: Wait) -> Verdict:
         """Judge whether every member drains or has left."""
@@ -136,6 +147,7 @@ class InFlightEnded(Gate):
     """
 
     release: str
+    needs_delays: ClassVar[bool] = True
 
     @property
     def releases(self) -> frozenset[str]:
