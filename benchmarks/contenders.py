@@ -141,6 +141,7 @@ class Contender(ABC):
     """A tool that puts images into service; `key` is its name in tables."""
 
     key = ""
+    repeats = True  # a second deployment costs as much as the first
     service: Service
     began: int = 0
     image: str = ""  # the serving image
@@ -251,10 +252,25 @@ class AmiPipeline(Contender):
 
 
 @dataclass(kw_only=True)
+class WithoutRetirement(AmiPipeline):
+    """`ami-pipeline promote --no-wait-retire`: a later command deletes the old group."""
+
+    key = "no-wait-retire"
+    repeats = False  # it would delete the group that the first one left
+
+    def deploy(self, image: str) -> CommandResult:
+        """Promote, and end once nothing can be lost."""
+        self.began += 1
+        flags = ("--allow-quarantined", "--no-wait-retire")
+        return self.command("promote", "--image", image, *(flags if self.image else flags[:1]))
+
+
+@dataclass(kw_only=True)
 class Boto3Script(Contender):
     """`benchmarks/boto3_script.py`: boto3 and its waiters."""
 
     key = "boto3-script"
+    repeats = False  # it only waits
     _serving: str = ""
 
     def deploy(self, image: str) -> CommandResult:

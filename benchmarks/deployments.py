@@ -21,10 +21,10 @@ from benchmarks import observed
 from benchmarks.contenders import (
     CONTENDERS,
     AmiPipeline,
-    Boto3Script,
     CommandResult,
     Contender,
     Recipe,
+    WithoutRetirement,
 )
 from benchmarks.local_cloud import REPOSITORY, Bench, bench
 from benchmarks.observed import Window
@@ -68,8 +68,9 @@ class Step:
         return self.scenario != GOOD
 
 
+ALL: tuple[type[Contender], ...] = (*CONTENDERS, WithoutRetirement)
 RELEASES = (
-    Step(scenario=GOOD, members=3, rounds=2, rollback=True),
+    Step(scenario=GOOD, members=3, contenders=ALL, rounds=2, rollback=True),
     Step(scenario=NEVER, members=3),
     Step(scenario=UNLISTED, members=3),
 )
@@ -78,7 +79,7 @@ CAMPAIGN: tuple[tuple[Profile, tuple[Step, ...]], ...] = (
         NONE,
         (
             *RELEASES,
-            Step(scenario=GOOD, members=10),
+            Step(scenario=GOOD, members=10, contenders=ALL),
             Step(scenario=GOOD, members=100),
         ),
     ),
@@ -86,7 +87,7 @@ CAMPAIGN: tuple[tuple[Profile, tuple[Step, ...]], ...] = (
         REAL,
         (
             *RELEASES,
-            Step(scenario=GOOD, members=10, contenders=(Recipe, AmiPipeline)),
+            Step(scenario=GOOD, members=10, contenders=(Recipe, AmiPipeline, WithoutRetirement)),
             Step(scenario=GOOD, members=100, contenders=(AmiPipeline,)),
         ),
     ),
@@ -170,10 +171,10 @@ class Campaign:
     def _in_turn(self, step: Step, contenders: Sequence[Contender]) -> None:
         for number in range(step.rounds):
             for contender in contenders:
-                if number == 0 or not isinstance(contender, Boto3Script):
+                if number == 0 or contender.repeats:
                     self._try_deploy(contender, step)
         for contender in contenders:
-            if step.rollback and isinstance(contender, AmiPipeline):
+            if step.rollback and type(contender) is AmiPipeline:
                 with self._collect_errors(contender):
                     self._roll_back(contender, step)
 
@@ -249,6 +250,7 @@ class Campaign:
             progress(f"{timeline['forgotten']} moments were forgotten: the figures may be wrong")
         own, terraform = observed.counted(moments, window)
         decision = observed.decision(moments, window)
+        served = observed.only_new_serve(moments, window)
         return {
             "profile": self._profile.name,
             "scenario": step.scenario,
@@ -260,6 +262,7 @@ class Campaign:
             "requests": len(observed.within(requests, window)),
             "failed": observed.failed(requests, window),
             "decision": None if decision is None else round(decision, 2),
+            "served": None if served is None else round(served, 2),
             "own_calls": own.total(),
             "terraform_calls": terraform.total(),
             "memory": round(result.memory, 1),
@@ -312,8 +315,8 @@ def phases(result: CommandResult) -> dict[str, float]:
 
 
 SHOWN_FIELDS = (
-    *("scenario", "members", "contender", "seconds", "code", "failed", "decision", "own_calls"),
-    *("terraform_calls", "memory", "left", "back", "phases", "terraform"),
+    *("scenario", "members", "contender", "seconds", "code", "failed", "decision", "served"),
+    *("own_calls", "terraform_calls", "memory", "left", "back", "phases", "terraform"),
 )
 
 

@@ -87,9 +87,29 @@ def decided(moments: Sequence[Moment], window: Window) -> float:
 
 
 def decides(call: Moment) -> bool:
-    """Return True if a call detaches or deletes something."""
+    """Return True if a call detached or deleted something; permission probes are refused."""
     shrinks = call["action"] == SHRINKING and TERRAFORM in call["agent"]
-    return shrinks or call["action"] in DECIDING
+    return call["status"] < 400 and (shrinks or call["action"] in DECIDING)  # noqa: PLR2004  HTTP
+
+
+def only_new_serve(moments: Sequence[Moment], window: Window) -> float | None:
+    """Return the seconds until all new members are healthy and no old one gets new requests.
+
+    None if that never happens during the observation.
+    """
+    of, last = members(moments, window), last_healthy(moments, window)
+    if last is None:
+        return None
+    now = dict.fromkeys(of["old"], "")
+    left = dict.fromkeys(of["old"], 0.0)
+    for each in targets(moments, window):
+        if each["id"] in now:
+            if now[each["id"]] == "healthy" and each["state"] != "healthy":
+                left[each["id"]] = each["at"]
+            now[each["id"]] = each["state"]
+    if "healthy" in now.values():
+        return None
+    return max(last, *left.values(), window.began) - window.began
 
 
 def decision(moments: Sequence[Moment], window: Window) -> float | None:

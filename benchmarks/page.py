@@ -17,6 +17,7 @@ PICTURES = ("<!-- pictures: drawn by make bench -->", "<!-- /pictures -->")
 CONTENDERS = {
     "recipe": "recipe",
     "ami-pipeline": "ami-pipeline",
+    "no-wait-retire": "ami-pipeline, --no-wait-retire",
     "boto3-script": "boto3 script",
 }
 PROFILES = {

@@ -79,6 +79,8 @@ def _own_surroundings(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("pipeline.adapters.terraform.shared_library.installed", lambda: "")
     for name, value in PLUGINS.items():
         monkeypatch.setenv(name, value)
+    # The session of AWS has the credentials of the environment in which it is made.
+    monkeypatch.setattr("pipeline.adapters.aws.client._SESSIONS", [])
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
-from pipeline.app.bake import known_images
+from pipeline.app.baked_images import known_images
 from pipeline.app.environment.freezes import gate_of
 from pipeline.app.environment.image_choice import choose
 from pipeline.app.environment.interrupted import handling
@@ -33,7 +33,7 @@ from pipeline.core.deploy.selection.release import (
     size_instead,
 )
 from pipeline.core.deploy.sizes.limits import limits_of
-from pipeline.core.deploy.ways_back import drill
+from pipeline.core.deploy.ways_back import drill, removing_later
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Message
 from pipeline.core.freezing.freeze import NOT_FROZEN, FreezeState
@@ -73,6 +73,7 @@ def promote(
         change_program=request.change_program,
         wait=request.wait,
         freeze=gate_of(request, Kind.PROMOTE),
+        plans=True,
     )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
@@ -347,7 +348,8 @@ class Promotion:
         warm = [name for name in document.releases if name != blue]
         if self.kind is Kind.DRILL:
             return drill(blue, deployment.green, warm, how)
-        return promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
+        phases = promotion(blue, deployment.green, warm=warm, keep=keep, how=how)
+        return removing_later(phases) if self.request.removes_later else phases
 
     def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
         """Plan the launch of green; refuses a plan that changes any other group.

@@ -1,9 +1,13 @@
-"""Recover: finish or undo an interrupted deployment, as the state of AWS allows."""
+"""Recover: finish or undo an interrupted deployment, as the state of AWS allows.
+
+It also removes the groups that a finished deployment left for a later command.
+"""
 
 from __future__ import annotations
 
 from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted, finish
+from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
 from pipeline.app.environment.paused import is_over
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
@@ -19,14 +23,33 @@ def recover_expired(app: Application, environment: str) -> Deployment | None:
 
 
 def recover(app: Application, environment: str) -> Deployment:
-    """Finish or undo the deployment in flight; raises RefusedError if there is none."""
+    """Finish or undo the deployment in flight, or do the removal that is pending.
+
+    Raises RefusedError if there is neither, or if the removal must wait.
+    """
     options = SessionOptions(command="recover", interrupted=Interrupted.LEAVE)
     session = EnvironmentSession.begin(app, environment, options, require_in_flight)
     with session.lease() as leased:
         if leased.finished:
             return leased.finished  # The time of its pause was over.
-        require_in_flight(session.reader, leased.document())
-        return finish(leased)
+        document = leased.document()
+        require_in_flight(session.reader, document)
+        if document.deployment is None:
+            return _remove(leased)
+        done = finish(leased)
+        if leased.document().deployment is None:
+            retire_overdue(leased)  # what a deployment before that one left
+        return done
+
+
+def _remove(leased: LeasedEnvironment) -> Deployment:
+    """Do the removal that is pending; raises RefusedError if a group may be the way out."""
+    if done := retire_overdue(leased):
+        return done
+    document = leased.document()
+    what = f"the removal of {', '.join(document.unremoved)} waits until a release serves"
+    name = document.environment
+    raise RefusedError(f"recover {name}", what, commands.status(name))
 
 
 def _is_expired(app: Application, environment: str) -> bool:
@@ -38,8 +61,8 @@ def _is_expired(app: Application, environment: str) -> bool:
 
 
 def require_in_flight(reader: EnvironmentReader, document: Environment) -> None:
-    """Raise RefusedError if no deployment is in flight."""
-    if document.deployment is None:
+    """Raise RefusedError if no deployment is in flight, and no removal is pending."""
+    if document.deployment is None and not document.unremoved:
         raise nothing_in_flight("recover", reader.environment)
 
 

@@ -43,7 +43,7 @@ from pipeline.core.deploy.selection.versions import (
     release_named,
 )
 from pipeline.core.deploy.sizes.limits import limits_of
-from pipeline.core.deploy.ways_back import rollback
+from pipeline.core.deploy.ways_back import removing_later, rollback
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
@@ -121,7 +121,7 @@ def named_in(reader: EnvironmentReader, document: Environment, to: str) -> Named
         return Named(id=to)
     if named := release_named(document, to):
         return named
-    from pipeline.app.bake import known_images
+    from pipeline.app.baked_images import known_images
     from pipeline.app.environment.architectures import supported_architectures
 
     images = known_images(reader.app, reader.clients)
@@ -282,6 +282,7 @@ class Rollback:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
         phases = rollback(deployment.green, deployment.blue, fleet, reconciler.manner)
+        phases = phases if self.request.wait else removing_later(phases)
         policy = self.leased.reader.policy
         return PlanPreview(
             deployment=deployment,
@@ -291,7 +292,7 @@ class Rollback:
         )
 
     def _to_new_group(self, confirm: Confirm) -> Deployment | PlanPreview:
-        from pipeline.app.bake import known_images
+        from pipeline.app.baked_images import known_images
         from pipeline.app.promote import Promotion
 
         reader, document = self.leased.reader, self.leased.document()
@@ -304,7 +305,10 @@ class Rollback:
         again = commands.rollback(reader.environment, to=request.to, allow_quarantined=True)
         require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
         promote = PromoteRequest(
-            environment=reader.environment, detach=request.detach, why=request.why
+            environment=reader.environment,
+            detach=request.detach,
+            why=request.why,
+            removes_later=not request.wait,
         )
         promotion = Promotion(
             leased=self.leased,

@@ -12,17 +12,15 @@ import io
 import os
 import re
 import sys
+from contextlib import suppress
 from copy import copy
-from dataclasses import replace
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from pipeline import __version__
 from pipeline.cli.context import Context, echo
-from pipeline.core import commands
 from pipeline.core.errors import (
     ConfigurationError,
     InternalError,
@@ -30,6 +28,9 @@ from pipeline.core.errors import (
     PipelineError,
 )
 from pipeline.ui.icons import make_printable
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _COMMANDS = {
     "init": "Start a new service: write its files, rehearse it.",
@@ -102,12 +103,32 @@ def _override(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
     if value is not None and option.name and ctx.get_parameter_source(option.name) is _TYPED:
         given = {"color": False} if option.name == "no_color" else {option.name: value}
         if option.name == "config":
-            commands.use_file(value)
-        ctx.obj = replace(ctx.obj, **given)
+            _use_file(value)
+        ctx.obj = ctx.obj._replace(**given)
     return value
 
 
+def _use_file(config: str | None) -> None:
+    from pipeline.core import commands
+
+    commands.use_file(config)
+
+
 _TYPED = click.core.ParameterSource.COMMANDLINE
+
+
+WIDEST = 100
+"""Columns of help at most."""
+
+
+def help_width() -> int:
+    """Return the width that click computes with shutil, whose import takes as long as the help."""
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isdecimal() else 0
+    if not width:
+        with suppress(OSError, ValueError):
+            width = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else -1).columns
+    return max(min(width or 80, WIDEST) - 2, 50)
 
 
 class _LazyGroup(click.Group):
@@ -124,12 +145,25 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(path), name)
         return _with_globals(command)
 
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help as wide as click makes it."""
+        ctx.terminal_width = ctx.terminal_width or help_width()
+        return super().get_help(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
+        column = max(map(len, _COMMANDS))
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            for name, text in _COMMANDS.items():
+                line = f"{'':{formatter.current_indent}}{name:{column}}  {text}"
+                if len(line) < formatter.width:  # click measures and wraps each line
+                    formatter.write(f"{line}\n")
+                else:
+                    formatter.write_dl([(f"{name:{column}}", text)])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer commands with their summaries, without the import of their modules."""
+        from click.shell_completion import CompletionItem
+
         found = {name: _COMMANDS[name] for name in _COMMANDS if name.startswith(incomplete)}
         found = {name: text for name, text in found.items() if " " not in name}
         items = [CompletionItem(name, help=found[name]) for name in found]
@@ -152,7 +186,7 @@ class _LazyGroup(click.Group):
 
 @click.group(
     cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
     epilog="Exit codes: 0 done, or nothing to do; 1 internal error; 2 usage or configuration; "
     "3 refused, nothing changed; 4 failed, everything restored; 5 needs attention; "
     "6 another run holds the lease; 7 paused; 130 interrupted.",
@@ -180,7 +214,7 @@ def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_c
     The options below work before and after the command. Without an AWS account,
     start with: ami-pipeline init --rehearse
     """
-    commands.use_file(config)
+    _use_file(config)
     ctx.obj = Context(
         config=config,
         output=output,

@@ -59,6 +59,12 @@ from pipeline.cli.result import ResultOptions, print_result
     is_flag=True,
     help="Change from Terraform to OpenTofu, or back.",
 )
+@click.option(
+    "--no-wait-retire",
+    "removes_later",
+    is_flag=True,
+    help="End before the old group is deleted: a later command does that.",
+)
 @detach_option
 @why_option
 @override_freeze_option

@@ -53,6 +53,7 @@ class _WithDrill(click.Command):
 )
 @plan_option
 @yes_option
+@click.option("--wait", is_flag=True, help="Also wait until the replaced group is deleted.")
 @why_option
 @detach_option
 @recover_option
@@ -63,7 +64,8 @@ def rollback(
 ) -> int:
     """Put the previous good release back into service.
 
-    This takes seconds while its group is warm; otherwise a new group of its image is launched.
+    This takes seconds while its group is warm; otherwise a new group of its image is launched. It
+    ends when traffic is safe. A later command removes the replaced group, with --wait this one.
     The replaced image is quarantined: promote and rollback reject it without
     --allow-quarantined. `rollback drill` proves that it would work.
     """

@@ -71,7 +71,7 @@ def _check_metrics(where: Key, analysis: _Table) -> Found:
 
 def _check_times(where: Key, promote: _Table, analysis: _Table) -> Found:
     """Find phases that end before there are enough minutes, and settings without such a phase."""
-    minutes = analysis.get("min_minutes", AnalysisSettings().min_minutes)
+    minutes = analysis.get("min_minutes", AnalysisSettings.model_construct().min_minutes)
     if not isinstance(minutes, int):
         return
     needed = 60.0 * (minutes + LATE_MINUTES)

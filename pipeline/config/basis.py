@@ -18,7 +18,9 @@ from pipeline.core.validation import terraform_values, values
 class Table(BaseModel):
     """A table: frozen, with known keys only, and without type conversion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 # TOML has lists and a frozen model keeps tuples; strict mode would not convert them.

@@ -70,16 +70,18 @@ class EnvironmentSettings(Table):
         default=(), description="Pairs of target groups, for traffic that moves by weights."
     )
     bake: EnvironmentBakeSettings = Field(
-        default=EnvironmentBakeSettings(), description="Overrides of [bake]."
+        default=EnvironmentBakeSettings.model_construct(), description="Overrides of [bake]."
     )
     promote: EnvironmentPromoteSettings = Field(
-        default=EnvironmentPromoteSettings(), description="Overrides of [promote]."
+        default=EnvironmentPromoteSettings.model_construct(), description="Overrides of [promote]."
     )
     terraform: EnvironmentTerraformSettings = Field(
-        default=EnvironmentTerraformSettings(), description="Overrides of [terraform]."
+        default=EnvironmentTerraformSettings.model_construct(),
+        description="Overrides of [terraform].",
     )
     notify_check: EnvironmentNotifyCheckSettings = Field(
-        default=EnvironmentNotifyCheckSettings(), description="Overrides of [notify_check]."
+        default=EnvironmentNotifyCheckSettings.model_construct(),
+        description="Overrides of [notify_check].",
     )
 
     @property
@@ -126,10 +128,12 @@ class Settings(Table):
         default={}, description="The environments, by name."
     )
     promote: PromoteSettings = Field(
-        default=PromoteSettings(), description="How a deployment puts an image into service."
+        default=PromoteSettings.model_construct(),
+        description="How a deployment puts an image into service.",
     )
     terraform: TerraformSettings = Field(
-        default=TerraformSettings(), description="The Terraform module that creates the releases."
+        default=TerraformSettings.model_construct(),
+        description="The Terraform module that creates the releases.",
     )
     freeze: Freezes = Field(
         default=(), description="Windows in which no release is put into service."
@@ -137,10 +141,12 @@ class Settings(Table):
     policy: Policies = Field(
         default=(), description="Programs that read each plan and may refuse the deployment."
     )
-    state: StateSettings = Field(default=StateSettings(), description="Where the state is kept.")
+    state: StateSettings = Field(
+        default=StateSettings.model_construct(), description="Where the state is kept."
+    )
     notify: Targets = Field(default=(), description="Who is told what happens.")
     notify_check: NotifyCheckSettings = Field(
-        default=NotifyCheckSettings(), description="What `notify check` reports."
+        default=NotifyCheckSettings.model_construct(), description="What `notify check` reports."
     )
 
     _file: Path = PrivateAttr(default=Path("pipeline.toml"))

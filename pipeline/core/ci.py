@@ -6,7 +6,6 @@ The interface and the commands ask the same question, so the answer is in one pl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from pipeline.core.errors import ConfigurationError
 
@@ -49,6 +48,8 @@ def ci_actor(environ: Mapping[str, str]) -> tuple[str, str]:
 
 def is_local_endpoint(environ: Mapping[str, str]) -> bool:
     """Return True if AWS is an endpoint on this machine: the local cloud, or a program like it."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - takes a tenth of the time of --help
+
     host = urlsplit(environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
 

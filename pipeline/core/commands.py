@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UPGRADE = "pip install --upgrade ami-pipeline"
 WHO_AM_I = "aws sts get-caller-identity"

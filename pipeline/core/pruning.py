@@ -277,7 +277,8 @@ def _role(document: Environment, record: ReleaseRecord) -> str:
         return f"serves {where} ({release})"
     if deployment and release in {deployment.green, deployment.blue}:
         return f"part of the deployment in flight in {where} ({release})"
-    return f"{'kept failed' if record.failed else 'warm'} in {where} ({release})"
+    kept = "kept failed" if record.failed else "warm"
+    return f"{'removal pending' if record.removal else kept} in {where} ({release})"
 
 
 def _copy_reasons(

@@ -20,7 +20,7 @@ LONGEST_ANALYSIS = 2000
 def format_request(deployment: Deployment) -> str:
     """Return what was requested: `promote r000124 (1.4.0, ami-1), replacing r000123`."""
     if deployment.kind is Kind.RETIRE:
-        return "retire the releases whose warm time is over"
+        return "remove the groups that are not needed any longer"
     if deployment.kind is Kind.DESTROY:
         return f"destroy {one_line(deployment.environment)}"
     if deployment.kind is Kind.ABORT:
@@ -240,6 +240,16 @@ def left_adopted(deployment: Deployment) -> AdoptedGroup | None:
     return deployment.adopted if replaced else None
 
 
+def format_pending(deployment: Deployment) -> str:
+    """Return which removal a deployment left for a later command, empty for none."""
+    names = ", ".join(map(one_line, _pending(deployment)))
+    return f"removal of {names}, which the next deployment does first" if names else ""
+
+
+def _pending(deployment: Deployment) -> tuple[str, ...]:
+    return deployment.outcome.pending if deployment.outcome else ()
+
+
 def format_adopted(deployment: Deployment) -> str:
     """Return what to do about the adopted group that was replaced, empty without one."""
     group = left_adopted(deployment)
@@ -252,9 +262,10 @@ def keep_detached(group: AdoptedGroup) -> str:
 
 
 def removal(deployment: Deployment) -> str:
-    """Return the command that deletes the adopted group that was replaced, empty without one."""
+    """Return the command that deletes the group that was replaced and still exists, or nothing."""
     group = left_adopted(deployment)
-    return group.delete if group else ""
+    later = commands.recover(deployment.environment) if _pending(deployment) else ""
+    return group.delete if group else later
 
 
 def adopted_document(group: AdoptedGroup | None) -> dict[str, Any] | None:

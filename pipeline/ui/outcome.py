@@ -32,6 +32,7 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
         ("probe", deployment_text.format_probe(deployment)),
         ("analysis", deployment_text.format_analysis(deployment)),
         ("phases", phases(deployment.phases)),
+        ("pending", deployment_text.format_pending(deployment)),
         ("adopted", deployment_text.format_adopted(deployment)),
         ("id", one_line(deployment.id)),
     ]
@@ -145,6 +146,7 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "last_lines": list(outcome.last_lines) if outcome else [],
         "remedy": deployment_text.format_remedy(deployment) or None,
         "hook_errors": list(outcome.hook_errors) if outcome else [],
+        "removal_pending": list(outcome.pending) if outcome else [],
         "probe": _probe_document(deployment.probe),
         "analysis": [_analysis_document(each) for each in deployment.analysis],
         "adopted": deployment_text.adopted_document(deployment_text.left_adopted(deployment)),
@@ -223,6 +225,7 @@ def step_summary(deployment: Deployment) -> str:
         ("probe", deployment_text.format_probe(deployment)),
         ("analysis", deployment_text.format_analysis(deployment)),
         ("deployment", deployment.id),
+        ("pending", deployment_text.format_pending(deployment)),
         ("adopted", deployment_text.format_adopted(deployment)),
         *_commands(deployment),
     ]

@@ -161,6 +161,8 @@ def rebuilding_text(found: Rebuilding) -> str:
 def _role(document: Environment, name: str) -> str:
     if name == document.serving:
         return "serving"
+    if document.releases[name].removal:
+        return "removal pending"
     return "failed" if document.releases[name].failed else "warm"
 
 

@@ -13,7 +13,7 @@ from pipeline.core import commands
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.health.serving import Trouble
 from pipeline.core.health.traffic_sources import describe_sources
-from pipeline.core.state.deployment import Deployment, Result
+from pipeline.core.state.deployment import Deployment, Kind, Result
 from pipeline.core.state.next_step import next_step, restore_command
 from pipeline.core.state.release import AdoptedGroup
 from pipeline.core.state.report import seconds_between
@@ -67,6 +67,7 @@ def status_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         ("latest", format_latest(status, now)),
+        ("removal", _removal(status, now)),
         *_reasons(status.environment.deployment),
         ("paused", _paused(status.environment.deployment, now)),
         ("reason", _reason(status.environment.deployment)),
@@ -230,6 +231,16 @@ def _in_flight(status: Status, now: datetime) -> str:
     return f"{icons.RUNNING} {where}: {text}"
 
 
+def _removal(status: Status, now: datetime) -> str:
+    """Return what a finished deployment left for a later command to remove."""
+    environment = status.environment
+    if not environment.unremoved or environment.deployment is not None:
+        return ""
+    first = min(environment.releases[each].removal for each in environment.unremoved)
+    names = ", ".join(environment.unremoved)
+    return f"pending for {age(first, now)}: {names}, which the next deployment removes first"
+
+
 def _reasons(deployment: Deployment | None) -> list[tuple[str, str]]:
     """Return why the deployment in flight began, and the freeze that it overrode."""
     if deployment is None:
@@ -306,6 +317,8 @@ def _undo(status: Status) -> str:
     """Return how to undo the deployment in flight, empty in a phase that cannot be undone."""
     deployment = status.environment.deployment
     if deployment is None or HOLD in traits_of(deployment.phase) or restore_command(status):
+        return ""
+    if deployment.kind in {Kind.RETIRE, Kind.DESTROY}:
         return ""
     effect = f"restores {deployment.blue}" if deployment.blue else f"removes {deployment.green}"
     abort = f"{commands.abort(status.environment.environment)}: {effect}"

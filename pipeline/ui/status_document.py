@@ -42,6 +42,7 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "freeze": freezes_document(status.frozen),
         "in_flight": _in_flight(status),
         "latest": latest_document(status),
+        "removal_pending": list(environment.unremoved),
         "lease": lease_document(environment.lease),
         "rollback": _rollback(status.rollback),
         "drill": _drill(environment.drill, status.rollback),
@@ -74,6 +75,7 @@ def _release(
         "since": record.since or None,
         "warm_until": record.warm_until or None,
         "failed": record.failed,
+        "removal_pending": record.removal or None,
         "adopted": adopted_document(record.adopted),
         "group": _group(status, group) if group else None,
     }

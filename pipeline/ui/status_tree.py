@@ -169,6 +169,8 @@ def role(status: Status, record: ReleaseRecord, now: datetime) -> str:
 
 
 def _detached(record: ReleaseRecord, now: datetime) -> str:
+    if record.removal:
+        return "removal pending"
     if record.failed:
         return "failed, kept for debugging"
     if record.adopted:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, partialmethod
+from functools import cache, partial, partialmethod
 from typing import TYPE_CHECKING, Any
 
 from moto import mock_aws
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     import pytest
 
 
-make_client = cache(client._make)
-"""Makes each client once for all tests of a worker: that takes as long as 20 calls of it."""
+@cache
+def made(make: Callable[[str, str], Any], service: str, region: str) -> Any:
+    """Return a client that all tests of a worker share: making one takes as long as 20 calls."""
+    return make(service, region)
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def moto_account(patch: pytest.MonkeyPatch) -> Iterator[Clients]:
     # Loading AWS's own images takes longer than any of these tests.
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     patch.setattr(Ami, "get_filter_value", partialmethod(_filter_value, Ami.get_filter_value))
-    patch.setattr(client, "_make", make_client)
+    patch.setattr(client, "_make", partial(made, client._make))
     with mock_aws():
         yield Clients()
 

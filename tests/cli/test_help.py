@@ -32,6 +32,8 @@ Options:
   --allow-unhealthy       Continue even if the serving release is unhealthy or
                           an alarm is firing.
   --change-program        Change from Terraform to OpenTofu, or back.
+  --no-wait-retire        End before the old group is deleted: a later command
+                          does that.
   --detach NAME           Leave this load balancer for good (repeatable).
   --why TEXT              Record this reason with the deployment.
   --override-freeze       Continue even if the environment is frozen.
@@ -47,9 +49,10 @@ Usage: ami-pipeline rollback [OPTIONS]
   Put the previous good release back into service.
 
   This takes seconds while its group is warm; otherwise a new group of its
-  image is launched. The replaced image is quarantined: promote and rollback
-  reject it without --allow-quarantined. `rollback drill` proves that it would
-  work.
+  image is launched. It ends when traffic is safe. A later command removes the
+  replaced group, with --wait this one. The replaced image is quarantined:
+  promote and rollback reject it without --allow-quarantined. `rollback drill`
+  proves that it would work.
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
@@ -58,6 +61,7 @@ Options:
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
+  --wait                  Also wait until the replaced group is deleted.
   --why TEXT              Record this reason with the deployment.
   --detach NAME           Leave this load balancer for good (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
@@ -104,6 +108,8 @@ Options:
 Usage: ami-pipeline recover [OPTIONS]
 
   Finish or undo an interrupted deployment.
+
+  It also removes the group that a rollback left for a later command.
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from pipeline.cli import main
@@ -179,6 +180,20 @@ def test_the_process_ends_with_the_exit_code() -> None:
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize("columns", ["", "0", "x", "40", "72", "99", "200"])
+def test_help_is_as_wide_as_click_makes_it(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    expected = click.HelpFormatter(max_width=main.WIDEST)
+    assert main.help_width() == expected.width
+    expected.indent()
+    expected.write_dl(list(main._COMMANDS.items()))
+    with click.Context(main.cli, terminal_width=main.help_width()) as context:
+        shown = main.cli.get_help(context)
+    assert f"Commands:\n{expected.getvalue()}" in shown
+
+
+LIGHT = {"dataclasses", "pathlib", "shlex", "shutil", "urllib.parse"}
+"""Modules of the standard library that `--help` is faster without."""
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "tenacity", "jinja2", "aiohttp")
 
 
@@ -194,6 +209,19 @@ def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str]) -> Non
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr.strip() if done.returncode else "") == (0, "")
+
+
+def test_help_imports_no_module_of_the_standard_library_that_it_can_do_without() -> None:
+    code = (
+        "import sys\nimport click\nbefore = {*sys.modules}\n"
+        "from pipeline.cli.main import run\nrun(['--help'])\n"
+        f"sys.exit(','.join(sorted({LIGHT!r} & ({{*sys.modules}} - before))) or 0)"
+    )
+    root = Path(main.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -244,3 +272,33 @@ def test_the_options_after_a_command_reach_it(monkeypatch: pytest.MonkeyPatch) -
         (False, False, "text"),
         (True, True, "json"),
     ]
+
+
+BESIDE = ("boto3", "s3transfer", "rich", "jinja2", "aiohttp", "opentelemetry", "python_terraform")
+"""Libraries that no command needs before its first call of AWS."""
+OF_OTHERS = (
+    "pipeline.adapters.packer.packer",
+    "pipeline.adapters.packer.stream",
+    "pipeline.adapters.terraform.terraform",
+    "pipeline.core.preflight.facts",
+)
+"""Modules of bake and promote, which a person who waits for a rollback or a status does not need.
+"""
+
+
+def test_a_rollback_and_a_status_import_no_module_of_bake_and_promote() -> None:
+    code = (
+        "import sys\n"
+        "import pipeline.cli.main, pipeline.cli.rollback, pipeline.app.rollback\n"
+        "import pipeline.cli.status, pipeline.app.status, pipeline.app.baked_images\n"
+        "from pipeline.adapters.aws.client import default_session\ndefault_session('')\n"
+        f"found = set({OF_OTHERS!r}) & set(sys.modules)\n"
+        "import pipeline.cli.rebuild, pipeline.app.rebuild\n"
+        f"found |= set({BESIDE!r}) & set(sys.modules)\n"
+        "sys.exit(','.join(sorted(found)) or 0)"
+    )
+    root = Path(main.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")

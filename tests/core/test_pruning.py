@@ -104,6 +104,13 @@ def test_what_an_environment_needs_stays_and_the_reason_names_the_release() -> N
     }
 
 
+def test_an_image_stays_until_its_group_is_removed() -> None:
+    environment = document(5, 3, warm=4)
+    environment = environment.with_pending_removal(["r000004"], "2026-01-01T00:00:00+00:00")
+    found = reasons(inventory(*map(seen, (4, 5, 9)), documents=(environment,)))
+    assert found["4"] == "removal pending in staging (r000004)"
+
+
 def test_a_rollback_target_is_the_newest_that_exists_and_is_not_quarantined() -> None:
     images = (seen(1), seen(2, status="quarantined"), seen(4), seen(9))
     quarantined = an_image(name="web-2", ids={HOME: ami(2)}, status=ImageStatus.QUARANTINED)

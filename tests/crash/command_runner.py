@@ -156,11 +156,9 @@ def serve() -> None:
 
 
 def import_all() -> None:
-    """Import the tool and boto3; cache botocore's service descriptions."""
-    import botocore.loaders  # noqa: PLC0415  the same
-    import botocore.session  # noqa: PLC0415  the same
-
+    """Import the tool and botocore; cache the models of its services."""
     import pipeline  # noqa: PLC0415  the same
+    from pipeline.adapters.aws import sessions  # noqa: PLC0415  the same
     from tests.crash import forked_terraform  # noqa: F401, PLC0415  the same
 
     for module in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
@@ -168,8 +166,8 @@ def import_all() -> None:
             "__main__"
         ):
             importlib.import_module(module.name)
-    shared = functools.cache(botocore.loaders.create_loader)
-    botocore.loaders.create_loader = shared
+    shared: Any = sessions
+    shared.models_in = functools.cache(sessions.models_in)
 
 
 def create_clients(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
@@ -192,12 +190,10 @@ def share_clients(
 
     They have the credentials of the `first` environment, so a tool with others creates its own.
     """
-    import boto3  # noqa: PLC0415  the same
-
     from pipeline.adapters.aws import client  # noqa: PLC0415  already imported
 
     if any(first.get(name) != environ.get(name) for name in CREDENTIALS):
-        boto3.DEFAULT_SESSION = None
+        client._SESSIONS.clear()
         return
     make = client._make
     module: Any = client

@@ -68,6 +68,12 @@ def orphans(after: Snapshot) -> list[str]:
     return sorted((set(after.groups) | set(after.templates)) - {after.serving})
 
 
+def pending(content: Mapping[str, Any]) -> list[str]:
+    """Return the releases whose removal a document leaves to a later command."""
+    releases = content["releases"] if content else {}
+    return sorted(name for name, each in releases.items() if each.get("removal"))
+
+
 def knows_all(after: Snapshot) -> list[str]:
     """The document knows every group and launch template."""
     unknown = (set(after.groups) | set(after.templates)) - set(after.releases)

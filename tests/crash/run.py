@@ -46,7 +46,7 @@ class CaseRunner:
             self._run_successfully(
                 "promote", "--yes", "--allow-quarantined", "--image", environment.images[0]
             )
-        elif content["deployment"]:
+        elif content["deployment"] or invariants.pending(content):
             self._run_successfully("abort" if pairs.is_paused(content) else "recover")
 
     def prepare(self, scenario: str) -> tuple[str, ...]:
@@ -57,12 +57,16 @@ class CaseRunner:
         environment = self.environment
         content = environment.content()
         warm = [name for name in content["releases"] if name != content["serving"]]
-        if verb == "rollback-warm":
+        if verb in {"rollback-warm", "remove"}:
             self._configure(keep_previous="next")
             if not warm:
                 self._run_successfully(*self.promotion())
             environment.mark_images_good()
-            return ("rollback", "--yes")
+            if verb == "rollback-warm":
+                return ("rollback", "--yes")
+            self._run_successfully("rollback", "--yes")
+            assert invariants.pending(environment.content())
+            return ("recover",)
         self._configure(keep_previous="none")
         if verb == "rollback-cold":
             return ("rollback", "--yes", "--allow-quarantined", "--to", self.image())
@@ -169,7 +173,8 @@ class CaseRunner:
 
     def _fix_with(self, record: RunRecord, fix: tuple[str, ...]) -> None:
         """Run the fixing command, and check the state that it leaves."""
-        in_flight = self.environment.content()["deployment"] is not None
+        content = self.environment.content()
+        in_flight = content["deployment"] is not None or bool(invariants.pending(content))
         fixed = record.run_fix(*fix)
         after = self.environment.settled()
         record.judge(
@@ -179,7 +184,12 @@ class CaseRunner:
         record.judge("fixed", self.environment.leftovers(after, idle=invariants.is_idle(fixed)))
 
     def _recover_again(self, record: RunRecord) -> None:
-        """Check that `recover` finds nothing to do and changes nothing."""
+        """Check that `recover` finds nothing to do and changes nothing.
+
+        If the fixing command left a removal, one more command does it.
+        """
+        if invariants.pending(self.environment.content()):
+            self._fix_with(record, ("recover",))
         again = self.environment.run("recover", record=True)
         changed = [each for each in self.environment.passed() if "start" not in each]
         if again.code != invariants.REFUSED or changed:

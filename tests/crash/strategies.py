@@ -38,7 +38,7 @@ OVERLAP = Strategy(
     kinds=KINDS,
     before="drain",
     half_way="autoscaling.AttachTrafficSources#1:answer",
-    verbs=("promote", "rollback-cold", "rollback-warm", "recover", "pause", "resume"),
+    verbs=("promote", "rollback-cold", "rollback-warm", "remove", "recover", "pause", "resume"),
 )
 FLIP = Strategy(
     kinds=PAIRS,
@@ -50,6 +50,7 @@ FLIP = Strategy(
         "promote",
         "rollback-cold",
         "rollback-warm",
+        "remove",
         "recover",
         "pause",
         "resume",

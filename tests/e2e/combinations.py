@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,8 @@ def section_of(item: pytest.Function) -> str:
 
 def kind_of(item: pytest.Item) -> str:
     """Return the kind that a scenario runs behind alone, or an empty string."""
-    spec = getattr(item, "callspec", None)
-    kinds = spec.params.get("kinds", ()) if spec else ()
+    spec: Any = getattr(item, "callspec", None)
+    kinds: tuple[str, ...] = spec.params.get("kinds", ()) if spec else ()
     return kinds[0] if len(kinds) == 1 else ""
 
 

@@ -146,13 +146,17 @@ def _modern(testbed: CloudTestbed, name: str, kind: str) -> Balancer:
 
 @dataclass(kw_only=True)
 class Site:
-    """One environment: its project, its load balancers, and how to read its state."""
+    """One environment: its project, its load balancers, and how to read its state.
+
+    `shares` lets the tool start the provider once; the test beds have one running already.
+    """
 
     testbed: CloudTestbed
     environment: str
     project: Project
     balancers: list[Balancer]
     inputs: dict[str, object] = field(default_factory=dict)
+    shares: bool = False
 
     def configure(self, **promote: object) -> None:
         """Write the environment's tables; defaults of `promote` are short."""
@@ -163,6 +167,7 @@ class Site:
         inputs = ("subnet_ids", "security_group_ids", "instance_profile")
         passed = {name: self.testbed.made[name] for name in inputs}
         text = (REPOSITORY / "pipeline.toml").read_text().split("[environments.staging]")[0]
+        text += f"[terraform]\nshare_provider = {_toml(self.shares)}\n"
         tables = {
             "": {
                 "min_size": 2,

@@ -262,7 +262,7 @@ def test_a_group_that_its_owner_attached_again_is_reported_and_detached(
         again = site.promote("--image", site.testbed.new)
         assert again.code == 0, again.err
         assert again.document["adopted"] is None
-        back = site.run("rollback", "--to", "r000001", "--yes")
+        back = site.run("rollback", "--to", "r000001", "--yes", "--wait")
         assert back.code == 0, back.err
     assert (site.serving, least) == ("r000001", [3])
     assert described(scaling) == before

@@ -83,6 +83,6 @@ def test_an_environment_gets_the_image_that_its_instance_type_needs(testbed: Clo
     assert "ARCH" in listed[0]
     assert {line.split()[2] for line in listed[1:] if VERSION in line} == {"x86_64", "arm64"}
     with site.under_load():
-        back = site.run("rollback", "--yes")
+        back = site.run("rollback", "--yes", "--wait")
     assert back.code == 0, back.err
     assert site.image_of(site.serving) == intel

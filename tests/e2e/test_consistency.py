@@ -63,6 +63,6 @@ def test_a_promotion_and_the_rollback_right_after_it_lose_no_request(stale: Case
     with stale.under_load():
         result = stale.promote_unloaded()
         stale.assert_result(result, DONE, outcome="promoted")
-        result = stale.site.run("rollback", "--yes")
+        result = stale.site.run("rollback", "--yes", "--wait")
     stale.assert_result(result, DONE, kind="rollback", outcome="promoted", release=stale.blue)
     stale.assert_unchanged()

@@ -119,7 +119,7 @@ def other(site: Site) -> tuple[str, ...]:
 def rolled_back(serving: Site) -> Site:
     """The site with the old image in service and the new one quarantined."""
     if serving.other_image == serving.testbed.old:
-        result = serving.run("rollback", "--yes")
+        result = serving.run("rollback", "--yes", "--wait")
         assert result.code == 0, result.err
     serving.testbed.mark_image(serving.testbed.new, "quarantined")
     return serving
@@ -185,13 +185,24 @@ def test_a_killed_terraform_that_was_creating_the_group_is_rolled_back(serving: 
     assert serving.state() == before
 
 
-def test_a_rollback_to_the_warm_group_takes_seconds_and_quarantines_the_image(warm: Site) -> None:
+def test_a_rollback_to_the_warm_group_takes_seconds_and_a_later_command_removes_the_other(
+    warm: Site,
+) -> None:
     left, images = warm.serving, (warm.image_of(warm.serving), warm.other_image)
     (blue,) = warm.content["releases"].keys() - {left}
     with warm.under_load():
         result = warm.run("rollback", "--yes")
-    assert result.code == 0, result.err
-    assert [each["name"] for each in result.document["phases"]] == ["reattach", "detach", "delete"]
+        assert result.code == 0, result.err
+        assert [each["name"] for each in result.document["phases"]] == ["reattach", "detach"]
+        assert result.document["removal_pending"] == [left]
+        status = warm.status()
+        assert (status["serving"], status["removal_pending"]) == (blue, [left])
+        assert {each["release"]: each["role"] for each in status["releases"]} == {
+            blue: "serving",
+            left: "removal pending",
+        }
+        removed = warm.run("recover")
+    assert (removed.code, removed.document["kind"]) == (0, "retire"), removed.err
     assert warm.state() == state_with(blue, serving=blue)
     listed = warm.project.run("--output", "json", "images").document["images"]
     assert {each["ami_id"]: each["status"] for each in listed} == {

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.e2e.matrix import RunningDeployment, child_of
+from tests.e2e.serving import other, serving, sources
 from tests.e2e.site import LONGEST, Site, state_with, wait_for_exit
 from tests.e2e.testbed import CloudTestbed
 from tests.running_cloud import eventually
@@ -36,18 +36,6 @@ def site(first: Site) -> Site:
     """The site with one release in service."""
     first.configure(keep_previous="none", **LONG)
     return first
-
-
-def serving(site: Site) -> str:
-    return str(site.document()["content"]["serving"])
-
-
-def other(site: Site) -> str:
-    """Return the image that does not serve."""
-    kept = site.document()["content"]["releases"][serving(site)]
-    return {site.testbed.old: site.testbed.new, site.testbed.new: site.testbed.old}[
-        kept["release"]["ami_id"]
-    ]
 
 
 @pytest.mark.parametrize("text", ["terraform: creating aws_autoscaling_group", "soak: started"])
@@ -121,15 +109,6 @@ def test_terraform_saves_its_state_after_the_tool_is_killed_in_the_middle_of_an_
     assert result.code == 0, result.err
     assert result.document["outcome"] == "rolled back"
     assert site.state() == state_with(blue, serving=blue)
-
-
-def sources(site: Site, group: str) -> object:
-    """Return the traffic sources of a group, or None while it does not exist."""
-    try:
-        client = site.testbed.cloud.aws("autoscaling")
-        return client.describe_traffic_sources(AutoScalingGroupName=group)["TrafficSources"]
-    except ClientError:
-        return None
 
 
 def test_the_next_promotion_rolls_back_a_killed_one_and_then_succeeds(site: Site) -> None:

@@ -68,7 +68,7 @@ def rolled_back(site: Site, request: pytest.FixtureRequest) -> Site:
     past = site.content.get("past", [])
     serves_old = bool(site.serving) and site.image_of(site.serving) == site.testbed.old
     if not (serves_old and past and past[0]["quarantined"]):
-        result = request.getfixturevalue("new").run("rollback", "--yes")
+        result = request.getfixturevalue("new").run("rollback", "--yes", "--wait")
         assert result.code == 0, result.err
     return site
 
@@ -111,7 +111,7 @@ def test_nothing_stays_of_the_previous_release_if_nothing_is_kept(old: Site) -> 
 def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_previous_image(new: Site) -> None:
     green = new.next_release
     with new.under_load():
-        result = new.run("rollback", "--yes")
+        result = new.run("rollback", "--yes", "--wait")
     assert result.code == 0, result.err
     document = result.document
     assert (document["kind"], document["outcome"]) == ("rollback", "promoted")

@@ -62,7 +62,7 @@ def test_a_drill_proves_the_rollback_and_leaves_what_serves_alone(
     found = drill_of(site)
     assert (found["release"], found["proven"], found["current"]) == (target, True, True)
     assert 0 < found["seconds"] < proven.document["seconds"]
-    rolled_back = site.run("rollback", "--yes")
+    rolled_back = site.run("rollback", "--yes", "--wait")
     assert (rolled_back.code, rolled_back.document["ami_id"]) == (0, testbed.old), rolled_back.err
 
 
@@ -78,5 +78,5 @@ def test_a_warm_group_stays_warm_and_the_rollback_takes_it(testbed: CloudTestbed
     assert (proven.document["release"], site.members(warm)) == (warm, members)
     assert site.state() == before
     assert drill_of(site)["proven"] is True
-    rolled_back = site.run("rollback", "--yes")
+    rolled_back = site.run("rollback", "--yes", "--wait")
     assert (rolled_back.code, rolled_back.document["release"]) == (0, warm), rolled_back.err

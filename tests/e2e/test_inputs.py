@@ -66,7 +66,7 @@ def test_changed_inputs_make_a_release_and_a_cold_rollback_brings_the_old_ones_b
     assert policies(site) == {site.group("r000002")}
 
     with site.under_load():
-        back = site.run("rollback", "--yes")
+        back = site.run("rollback", "--yes", "--wait")
     assert back.code == 0, back.err
     assert site.serving == "r000003"
     assert launched(site, "r000003")["InstanceType"] == "t3.micro"

@@ -149,7 +149,7 @@ def test_a_lost_document_is_rebuilt_and_the_next_promotion_and_rollback_go_on(
     assert (again.code, "only a lost one is rebuilt" in again.err) == (REFUSED, True)
     assert site.state() == state_with(*before["releases"], serving=before["serving"])
     with site.under_load():
-        back = site.run("rollback", "--yes")
+        back = site.run("rollback", "--yes", "--wait")
         assert back.code == 0, back.err
         forth = site.promote("--image", site.other_image, "--allow-quarantined")
         assert forth.code == 0, forth.err

@@ -60,7 +60,7 @@ def test_a_rollback_to_the_warm_group_leaves_blue_alone(case: Case) -> None:
     result = case.promote()
     case.assert_result(result, DONE, outcome="promoted")
     with case.under_load():
-        result = case.site.run("rollback", "--yes")
+        result = case.site.run("rollback", "--yes", "--wait")
     case.assert_result(result, DONE, kind="rollback", outcome="promoted", release=case.blue)
     case.assert_unchanged()
 
@@ -71,7 +71,7 @@ def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_previous_image(
     with case.under_load():
         result = case.promote_unloaded()
         case.assert_result(result, DONE, outcome="promoted")
-        result = case.site.run("rollback", "--yes")
+        result = case.site.run("rollback", "--yes", "--wait")
     assert result.document["ami_id"] != before
     case.assert_promoted(result, kind="rollback")
 
@@ -212,7 +212,7 @@ def test_green_that_answers_500_despite_passing_checks_is_promoted_without_an_al
     with case.losing(60):
         result = case.promote_unloaded()
         case.assert_result(result, DONE, outcome="promoted")
-        result = case.site.run("rollback", "--yes")
+        result = case.site.run("rollback", "--yes", "--wait")
     case.assert_result(result, DONE, kind="rollback", outcome="promoted", release=case.blue)
     case.assert_unchanged()
 

@@ -165,7 +165,7 @@ def test_a_rollback_succeeds_with_three_calls_in_ten_throttled(case: Case) -> No
     case.assert_result(result, DONE, outcome="promoted")
     case.fault(kind="throttle", seed=7, **MANY)
     with case.under_load():
-        result = case.site.run("rollback", "--yes")
+        result = case.site.run("rollback", "--yes", "--wait")
     case.cloud.clear_faults()
     case.assert_result(result, DONE, kind="rollback", outcome="promoted", release=case.blue)
     case.assert_unchanged()

@@ -158,7 +158,7 @@ def test_a_rollback_to_the_warm_release_flips_back(make: Callable[..., Site]) ->
     with loaded(site) as running:
         result = site.promote("--image", site.testbed.new)
         assert result.code == 0, result.err
-        back = site.run("rollback", "--yes")
+        back = site.run("rollback", "--yes", "--wait")
     assert back.code == 0, back.err
     assert running.failures[:3] == []
     assert site.serving == "r000001"

@@ -161,7 +161,7 @@ def test_running_jobs_end_before_workers_are_replaced_and_before_a_rollback_ends
     assert "hook up to 30m" in str(text.document["phases"])
 
     with watching(site) as back:
-        result = site.run("rollback", "--yes")
+        result = site.run("rollback", "--yes", "--wait")
     assert result.code == 0, result.err
     assert site.serving == old
     assert back.least >= 2

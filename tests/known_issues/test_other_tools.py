@@ -202,7 +202,7 @@ def test_a_rollback_ignores_and_forgets_a_failed_group_that_was_deleted_by_hand(
         assert result.code == ROLLED_BACK, result.err
         scaling = testbed.cloud.aws("autoscaling")
         scaling.delete_auto_scaling_group(AutoScalingGroupName=failed, ForceDelete=True)
-        result = site.run("rollback", "--yes")
+        result = site.run("rollback", "--yes", "--wait")
         record_property("seconds", sum(each["seconds"] for each in result.document["phases"][:2]))
     assert result.code == 0, result.err
     assert site.state() == state_with("r000001", serving="r000001")

@@ -218,7 +218,7 @@ def test_a_promotion_returns_once_only_the_new_version_responds_and_rolls_back_t
         result = site.promote("--image", testbed.new)
         assert result.code == 0, result.err
         assert versions(site.balancers[0].url) == {"2.0.0"}
-        result = site.run("rollback", "--yes")
+        result = site.run("rollback", "--yes", "--wait")
         assert result.code == 0, result.err
         assert versions(site.balancers[0].url) == {"1.0.0"}
     assert site.state() == state_with("r000001", serving="r000001")

@@ -78,6 +78,35 @@ next       fix the cause above, then: ami-pipeline bake -e production \
     )
 
 
+def test_what_a_rollback_left_to_remove_is_shown_with_the_command() -> None:
+    done = a_deployment(
+        kind=Kind.ROLLBACK,
+        green="r000123",
+        blue="r000124",
+        image=image(123),
+        version="1.3.0",
+        phases=(PhaseRun(name="reattach", seconds=3.0), PhaseRun(name="detach", seconds=1.0)),
+        ended="2026-01-04T03:07:06+00:00",
+        outcome=Outcome(result=Result.PROMOTED, pending=("r000124",)),
+    )
+    assert (
+        outcome_text(done, 80)
+        == """\
+r000123 serves production again
+
+outcome    rolled back to r000123, 6s
+request    rollback to r000123 (1.3.0, ami-00000000000000123), replacing r000124
+phases     reattach 3s, detach 1s
+pending    removal of r000124, which the next deployment does first
+id         20260104T030700-7f3a
+removal    ami-pipeline recover -e production"""
+    )
+    assert outcome_document(done)["removal_pending"] == ["r000124"]
+    assert "| pending | `removal of r000124, which the next" in step_summary(done)
+    assert "left for later: the removal of r000124" in history_text([done], NOW, "production")
+    assert outcome_document(rolled_back())["removal_pending"] == []
+
+
 def test_the_last_lines_of_an_unhealthy_member_are_shown_below_the_facts() -> None:
     lines = ("journal of i-1", "app[7]: \x1b[31mno database " + "x" * 80, "::error::bye")
     failed = rolled_back()
@@ -276,6 +305,7 @@ def test_the_document_contains_every_fact() -> None:
         "last_lines": [],
         "remedy": None,
         "hook_errors": [],
+        "removal_pending": [],
         "probe": None,
         "analysis": [],
         "adopted": None,

@@ -909,3 +909,38 @@ def test_a_canary_shows_the_share_of_each_target_group() -> None:
     assert "3 of 3 members healthy" in text
     shares = [each["share"] for each in status_document(in_a_canary(), NOW)["load_balancers"]]
     assert shares == [95, 5]
+
+
+def test_a_removal_that_is_pending_is_shown_with_the_command_that_does_it() -> None:
+    left = record(125, removal="2026-01-04T03:10:00+00:00")
+    document = environment(record(124), left, retired=(retired(125, quarantined=True),))
+    status = a_status(document, observation(group(124, BOTH), group(125)))
+    assert (
+        status_text(status, NOW, 80)
+        == """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✔ r000124, 3 of 3 members healthy
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  none
+removal    pending for 2m: r000125, which the next deployment removes first
+rollback   ami-pipeline rollback -e production --to r000125 --allow-quarantined:
+           a new release of r000125's image (version 1.5.0), takes minutes; the
+           image is quarantined
+
+production
+├── web-elb  classic       3 InService
+├── web-tg   target group  3 healthy
+├── ✔ r000124  serving          1.4.0  ami-00000000000000124  3 of 3
+│   └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000,
+│         i-00124000000000001, i-00124000000000002)
+└── ○ r000125  removal pending  1.5.0  ami-00000000000000125  3 of 3
+    └── ○ 3 in service, not a target (i-00125000000000000,
+          i-00125000000000001, i-00125000000000002)
+
+next       ami-pipeline recover -e production"""
+    )
+    found = status_document(status, NOW)
+    assert found["removal_pending"] == ["r000125"]
+    assert found["releases"][0]["removal_pending"] == "2026-01-04T03:10:00+00:00"
+    assert found["releases"][1]["removal_pending"] is None

@@ -1,1 +1,1 @@
-"""Read and change AWS; the only home of boto3."""
+"""Read and change AWS; the only home of botocore."""

@@ -10,11 +10,13 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import IDENTITY, default_session, translate_errors
 from pipeline.adapters.aws.retry import call
-from pipeline.core.preflight.facts import CredentialFacts
+
+if TYPE_CHECKING:
+    from pipeline.core.preflight.facts import CredentialFacts
 
 STATIC_PROVIDERS = frozenset({"env", "explicit", "shared-credentials-file", "config-file"})
 """botocore's names of the credential providers that cannot renew credentials."""
@@ -63,12 +65,14 @@ def as_it_is(environ: Mapping[str, str], _seconds: float) -> Mapping[str, str]:
 
 
 def read_credentials(environ: Mapping[str, str] = os.environ) -> CredentialFacts | None:
-    """Return how long the credentials of boto3's default session last; None if it has none.
+    """Return how long the credentials of this run last; None if it has none.
 
     botocore renews credentials of a role, of SSO and of a program, but asks for an MFA code once
     only. Those of environment variables and files are never renewed, and may or may not have an
     expiry time. Raises botocore's error if the credentials cannot be read.
     """
+    from pipeline.core.preflight.facts import CredentialFacts
+
     session = default_session("")
     credentials = session.get_credentials()
     if credentials is None:
@@ -88,6 +92,8 @@ def lifetime(seconds: float, region: str) -> CredentialFacts | None:
     A tool cannot renew what it gets, so `seconds` is set for credentials that botocore renews,
     too. Raises RefusedError if the credentials cannot be read.
     """
+    from pipeline.core.preflight.facts import CredentialFacts
+
     with translate_errors(IDENTITY, region):
         default_session(region)
         facts = read_credentials()
@@ -143,7 +149,7 @@ def _renewed(seconds: float) -> Any:
     botocore renews in the last 15 minutes only, and keeps the keys of a role in its session until
     then. A new session asks for new ones. A role with MFA would ask a person for a code.
     """
-    import boto3
+    from pipeline.adapters.aws.sessions import new_session
 
     session = default_session("")
     credentials = session.get_credentials()
@@ -153,7 +159,7 @@ def _renewed(seconds: float) -> Any:
     if is_static or expiry is None or _seconds_left(expiry) >= seconds:
         return credentials
     with suppress(Exception):  # the keys at hand are valid, though not for as long
-        newer: Any = boto3.Session(region_name=session.region_name).get_credentials()
+        newer: Any = new_session(session.get_config_variable("region") or "").get_credentials()
         newer.get_frozen_credentials()
         if (_expiry(newer) or expiry) > expiry:
             return newer
@@ -161,12 +167,12 @@ def _renewed(seconds: float) -> Any:
 
 
 def _needs_mfa(session: Any) -> bool:
-    return bool(session._session.get_scoped_config().get("mfa_serial"))  # noqa: SLF001
+    return bool(session.get_scoped_config().get("mfa_serial"))
 
 
 def _profile_settings() -> dict[str, str]:
     """Return what the removed profile said about endpoints."""
-    profile = default_session("")._session.get_scoped_config()  # noqa: SLF001
+    profile = default_session("").get_scoped_config()
     return {OF_THE_PROFILE[key]: profile[key] for key in OF_THE_PROFILE if key in profile}
 
 

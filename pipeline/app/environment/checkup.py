@@ -56,7 +56,16 @@ def _document(reader: EnvironmentReader, *, is_known: bool) -> Check:
         what = f"has a {document.deployment.kind} {where}"
         remedy = commands.status(reader.environment)
         return Check(name=name, what=what, grade=Grade.ADVICE, remedy=remedy)
-    return Check(name=name, what=_serving(document))
+    return removal_check(name, document) or Check(name=name, what=_serving(document))
+
+
+def removal_check(name: str, document: Environment) -> Check | None:
+    """Return the advice to remove what a deployment left for later, None without that."""
+    if not document.unremoved:
+        return None
+    what = f"the removal of {', '.join(document.unremoved)} is pending"
+    remedy = commands.recover(document.environment)
+    return Check(name=name, what=what, grade=Grade.ADVICE, remedy=remedy)
 
 
 def service_check(status: Status) -> Check:

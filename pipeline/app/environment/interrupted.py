@@ -67,7 +67,22 @@ def finish_interrupted(
         return None
     require_allowed(document, action)
     _report(leased, f"{_name(dead)} {_stopped(dead)}: finishing it first")
-    return require_finished(finish(leased, back=action is Interrupted.UNDO, why=why))
+    return accept_finished(leased, finish(leased, back=action is Interrupted.UNDO, why=why), action)
+
+
+def accept_finished(leased: LeasedEnvironment, done: Deployment, action: Interrupted) -> Deployment:
+    """Return a deployment that was finished first; raises NeedsAttentionError if it was not.
+
+    Traffic does not wait for a removal that fails: a rollback reports that and continues.
+    """
+    signaled = done.outcome is not None and done.outcome.interrupted
+    if done.kind is not Kind.RETIRE or action is not Interrupted.UNDO or signaled:
+        return require_finished(done)
+    try:
+        return require_finished(done)
+    except NeedsAttentionError as error:
+        _report(leased, f"{error.where}: {error.what}; continuing without it")
+    return done
 
 
 def require_finished(done: Deployment) -> Deployment:

@@ -109,6 +109,9 @@ class LeasedEnvironment:
         check: Phase | None = None,
     ) -> Deployment:
         """Run the phases of a deployment; return it as it ended or paused."""
+        if self.document().unremoved:
+            # The run that left them did not wait until every read shows its changes.
+            reconciler.observer.inherit()
         deployer = Deployer(
             reconciler=reconciler,
             deployment=deployment,
@@ -126,11 +129,21 @@ class LeasedEnvironment:
 
 
 def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:
-    """Delete the groups that were kept warm for longer than configured; None without any."""
-    document = leased.document()
-    overdue = document.overdue(leased.reader.pace.today())
-    if not overdue:
+    """Delete the groups whose removal is pending or whose warm time is over; None without any.
+
+    They stay if the serving group was deleted outside ami-pipeline: they may be the way out.
+    """
+    document, reader = leased.document(), leased.reader
+    overdue = document.overdue(reader.pace.today())
+    if not overdue or not document.serving:
         return None
+    pending = ", ".join(document.unremoved)
+    if pending and not reader.serving_group_exists(document):
+        lost = f"the group of {document.serving}, which serves, does not exist"
+        reader.app.report(Message(text=f"{lost}: {pending} stays"))
+        return None
+    if pending:
+        reader.app.report(Message(text=f"the removal of {pending} is pending: removing it first"))
     return delete_groups(leased, Kind.RETIRE, green=document.serving, gone=overdue)
 
 
@@ -145,9 +158,16 @@ def delete_groups(
     deployment = leased.new_deployment(kind, green=green, blue=document.serving, why=why)
     reconciler = leased.reconciler(deployment)
     with leased.reader.app.interrupts.heard():
-        reconciler.deletion.require_detached(frozenset(gone))
+        reconciler.deletion.require_detached(frozenset(gone), idle=_idle(reconciler, document))
     leased.begin(reconciler, deployment)
-    return leased.run(reconciler, deployment, removal_of(document, gone), removal_result(kind))
+    phases = removal_of(document, gone, reconciler.manner)
+    return leased.run(reconciler, deployment, phases, removal_result(kind))
+
+
+def _idle(reconciler: Reconciler, document: Environment) -> frozenset[str]:
+    """Return the traffic sources in which a group may wait for its removal: those of pairs."""
+    both = (each for pair in reconciler.place.pairs for each in pair.targets)
+    return frozenset(each.identifier for each in both if document.unremoved)
 
 
 def quarantine_replaced(
@@ -184,7 +204,7 @@ def _quarantine(reader: EnvironmentReader, ledger: Ledger, ami_id: str, release:
 
     The service is restored by now, so such an error must not fail the rollback.
     """
-    from pipeline.app.bake import quarantine
+    from pipeline.app.baked_images import quarantine
 
     ledger.update(lambda document: document.with_quarantined(ami_id))
     reason = f"{release} was rolled back from in {reader.environment}"

@@ -14,12 +14,13 @@ from pipeline.app.application import Application
 from pipeline.app.environment.freezes import FreezeGate
 from pipeline.app.environment.interrupted import (
     Interrupted,
+    accept_finished,
     finish_interrupted,
     require_allowed,
     require_finished,
 )
 from pipeline.app.environment.lease import EnvironmentLease
-from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
 from pipeline.app.environment.notifying import start_notifying
 from pipeline.app.environment.paused import (
     end_overdue,
@@ -60,7 +61,8 @@ class SessionOptions:
     `change_program` allows another program than the one that wrote Terraform's state.
     `ends_pause` says that the command resumes or aborts a paused deployment. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `freeze` says what it
-    does in a freeze, None to ignore it. `why` is the reason that a person gave.
+    does in a freeze, None to ignore it. `why` is the reason that a person gave. `plans` says that
+    Terraform plans soon.
     """
 
     command: str
@@ -72,6 +74,7 @@ class SessionOptions:
     wait: float | None = None
     freeze: FreezeGate | None = None
     why: str = ""
+    plans: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,8 @@ class EnvironmentSession:
             until = None if options.wait is None else reader.pace.clock() + options.wait
             EnvironmentLease(reader=reader, until=until).require_free()
             document = _check(reader, options, require)
+            if options.plans:
+                reader.start_provider(document)
             reader.identify()
             if not options.rebuilds and (lost := find_lost(reader, document)):
                 raise lost
@@ -124,12 +129,12 @@ class EnvironmentSession:
         return session.finish_first(require) if options.finish_first else session
 
     def finish_first(self, require: Requirement) -> EnvironmentSession:
-        """Finish an interrupted deployment under a lease of its own; return the next session.
+        """Finish what an earlier run left, under a lease of its own; return the next session.
 
         Another run may change the document before or after that, so `require` sees each new one.
         """
         document = self.reader.document()
-        if document.deployment is not None:
+        if document.deployment is not None or document.unremoved:
             with self.lease():
                 pass
             document = self.reader.document()
@@ -139,11 +144,16 @@ class EnvironmentSession:
 
     @contextmanager
     def lease(self) -> Iterator[LeasedEnvironment]:
-        """Hold the lease for a block; first finish a deployment that was interrupted meanwhile."""
+        """Hold the lease for a block; first finish what an earlier run left.
+
+        That is a deployment that was interrupted, and a removal that is pending.
+        """
         lease = EnvironmentLease(reader=self.reader, until=self.until)
         with lease.take(self.options.command) as held:
             leased = LeasedEnvironment(reader=self.reader, held=held)
-            yield replace(leased, finished=self._finish(leased))
+            finished = self._finish(leased)
+            self._remove_pending(leased)
+            yield replace(leased, finished=finished)
 
     def _finish(self, leased: LeasedEnvironment) -> Deployment | None:
         """Finish an interrupted deployment, or one whose pause is over; return how it ended."""
@@ -161,6 +171,24 @@ class EnvironmentSession:
         if done is not None and result_of(done) is Result.PAUSED:
             raise paused_error(self.reader, done)
         return done
+
+    def _remove_pending(self, leased: LeasedEnvironment) -> None:
+        """Remove the groups whose removal is pending, before the command's own work.
+
+        Raises NeedsAttentionError if that fails; a rollback only reports it.
+        """
+        action, document = self.options.interrupted, leased.document()
+        leaves = action in {Interrupted.LEAVE, Interrupted.REFUSE_TO_PLAN}
+        if leaves or document.deployment or not document.unremoved:
+            return
+        try:
+            if done := retire_overdue(leased):
+                accept_finished(leased, done, action)
+        except RefusedError as error:
+            if action is not Interrupted.UNDO:
+                raise
+            text = f"{error.where}: {error.what}; continuing without it"
+            self.reader.app.report(Message(text=text))
 
 
 def _check(reader: EnvironmentReader, options: SessionOptions, require: Requirement) -> Environment:

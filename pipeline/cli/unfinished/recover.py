@@ -18,7 +18,10 @@ from pipeline.cli.result import ResultOptions, print_result
 )
 @pass_context
 def recover(context: Context, environment: str, *, expired: bool) -> int:
-    """Finish or undo an interrupted deployment."""
+    """Finish or undo an interrupted deployment.
+
+    It also removes the group that a rollback left for a later command.
+    """
     from pipeline.app.recover import recover as run
     from pipeline.app.recover import recover_expired
     from pipeline.ui.results import as_json

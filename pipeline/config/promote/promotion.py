@@ -83,10 +83,12 @@ class EnvironmentPromoteSettings(EnvironmentPauseSettings):
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
     hooks: HookList | None = Field(default=None, description="Replace promote.hooks.")
     probe: EnvironmentProbeSettings = Field(
-        default=EnvironmentProbeSettings(), description="Overrides of [promote.probe]."
+        default=EnvironmentProbeSettings.model_construct(),
+        description="Overrides of [promote.probe].",
     )
     analysis: EnvironmentAnalysisSettings = Field(
-        default=EnvironmentAnalysisSettings(), description="Overrides of [promote.analysis]."
+        default=EnvironmentAnalysisSettings.model_construct(),
+        description="Overrides of [promote.analysis].",
     )
 
 
@@ -155,11 +157,12 @@ class PromoteSettings(PauseSettings):
         default=(), description="Programs that run at points of each deployment."
     )
     probe: ProbeSettings = Field(
-        default=ProbeSettings(),
+        default=ProbeSettings.model_construct(),
         description="Requests that the pipeline sends during a deployment.",
     )
     analysis: AnalysisSettings = Field(
-        default=AnalysisSettings(), description="Metrics that are compared during a deployment."
+        default=AnalysisSettings.model_construct(),
+        description="Metrics that are compared during a deployment.",
     )
 
     def with_overrides(self, over: EnvironmentPromoteSettings) -> "PromoteSettings":

@@ -90,22 +90,29 @@ class Deletion:
         ]
         return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in pending)
 
-    def require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
-        """Return the groups that exist; raises RefusedError if one is attached to anything."""
-        found = self.find_attached(releases)
+    def require_detached(
+        self, releases: frozenset[str], *, idle: frozenset[str] = frozenset()
+    ) -> list[ObservedGroup]:
+        """Return the groups that exist; raises RefusedError if one is attached to anything.
+
+        The target groups `idle` do not count: a later phase detaches them there.
+        """
+        found = self.find_attached(releases, idle)
         for seen in found:
-            if seen.attached:
-                attached = describe_sources(seen.attached)
+            if beyond := seen.attached - idle:
+                attached = describe_sources(beyond)
                 raise refused(
                     self.observer.place,
                     f"{seen.name} is to be deleted, but is attached to {attached}",
                 )
         return found
 
-    def find_attached(self, releases: frozenset[str]) -> list[ObservedGroup]:
+    def find_attached(
+        self, releases: frozenset[str], idle: frozenset[str] = frozenset()
+    ) -> list[ObservedGroup]:
         """Return the groups that exist, as no earlier state explains what they are attached to.
 
-        Every traffic source counts, also those that the configuration does not name.
+        Every traffic source but `idle` counts, also those that the configuration does not name.
         """
 
         def found(observation: Observation) -> list[ObservedGroup]:
@@ -114,7 +121,7 @@ class Deletion:
 
         observation = self.observer.observe_until(
             releases,
-            lambda it: not any(seen.attached for seen in found(it)),
+            lambda it: not any(seen.attached - idle for seen in found(it)),
             targets=False,
             since=self.observer.settled(ABSENT, releases),
         )

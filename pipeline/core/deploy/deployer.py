@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from pipeline.core.deploy.evidence import EvidenceKeeper
 from pipeline.core.deploy.hook_runner import HookRunner, over
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.phase import Fleet, Phase
+from pipeline.core.deploy.phase import Fleet, Phase, PhaseFailure
 from pipeline.core.deploy.ports import Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.signals.base import Signal
@@ -45,19 +45,6 @@ from pipeline.core.state.deployment import (
 from pipeline.core.state.environment import Environment
 from pipeline.core.times import format_duration
 from pipeline.core.validation.phases import BACK, CREATES, DELETES, DRAINS, HOLD, RESTORES
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PhaseFailure:
-    """Why a phase failed, and the error's remedy; `interrupted` if a signal ended it.
-
-    `stopped` if a second signal arrived before the first was answered: the deployment stops there.
-    """
-
-    reason: str
-    remedy: str = ""
-    interrupted: bool = False
-    stopped: bool = False
 
 
 @dataclass(kw_only=True)
@@ -99,14 +86,17 @@ class Deployer:
         still hold before the first one begins: a signal in it raises KeyboardInterrupt.
         Raises only what the ledger raises: the lease is lost, or the store does not answer.
         """
-        names = tuple(phase.name for phase in (*([check] if check else []), *phases))
+        first = [check] if check else []
+        names = tuple(each.name for each in (*first, *phases) if not each.gate.is_later)
         self._over = over(self.deployment, phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
         performed = Outcome(result=success, rollback_error=undone)
         try:
             outcome = self._perform_all(phases, performed, check)
             self.reconciler.resources.forget()
-            if outcome.result not in {Result.NEEDS_ATTENTION, Result.PAUSED}:
+            # With a pending removal, the next run doubts every read by itself.
+            open_ended = outcome.result in {Result.NEEDS_ATTENTION, Result.PAUSED}
+            if not (open_ended or outcome.pending):
                 self._attempt(self._settle)
         finally:
             self._end_signals()
@@ -213,9 +203,11 @@ class Deployer:
             if failure is None:
                 continue
             if phase.has(HOLD) or failure.stopped:
-                return _outcome(Result.NEEDS_ATTENTION, phase, failure)
+                return failure.outcome(Result.NEEDS_ATTENTION, phase)
             return self._roll_back(phase, failure)
-        return replace(success, evidence=self._evidence.of_blue)
+        pending = [name for each in phases if each.gate.is_later for name in each.gate.releases]
+        evidence = self._evidence.of_blue
+        return replace(success, evidence=evidence, pending=tuple(sorted(pending)))
 
     def _perform_to_its_end(self, phase: Phase, phases: Sequence[Phase]) -> PhaseFailure | None:
         """Run a phase; again after one signal in the removal that ends a drill."""
@@ -227,7 +219,7 @@ class Deployer:
 
     def _roll_back(self, failed: Phase, failure: PhaseFailure) -> Outcome:
         """Keep evidence of the failure, then undo everything up to the phase that failed."""
-        outcome = _outcome(Result.ROLLED_BACK, failed, failure)
+        outcome = failure.outcome(Result.ROLLED_BACK, failed)
         # The gate of `attach` is the first one that notes healthy members, those of green.
         outcome = replace(outcome, unserved=failed.name == "attach" and not self.known)
         if not failure.interrupted:
@@ -263,6 +255,8 @@ class Deployer:
         self, phase: Phase, phases: Sequence[Phase], *, is_over: bool = False
     ) -> PhaseFailure | None:
         """Run one of these phases to its end, or check one that is over; return why it failed."""
+        if phase.gate.is_later:
+            return self._attempt(partial(self._enter_fully, phase, phases))
         limit = self._policy.limit(phase.name)
         self.report(PhaseBegan(name=phase.name, limit=limit))
         began, today = self._pace.clock(), self._pace.today()
@@ -295,15 +289,18 @@ class Deployer:
             return replace(failure, interrupted=True, stopped=True)
         return failure
 
-    def _run_phase(self, phase: Phase, phases: Sequence[Phase]) -> None:
+    def _enter_fully(self, phase: Phase, phases: Sequence[Phase]) -> None:
         self._enter(phase)
         names = (*self._over, *(each.name for each in phases))
         points = points_of(names)[len(self._over) + phases.index(phase)]
         self._run_hooks(points, self._failed)
+
+    def _run_phase(self, phase: Phase, phases: Sequence[Phase]) -> None:
+        self._enter_fully(phase, phases)
         if self.deployment.kind is Kind.ROLLBACK and self.deployment.blue:
             self._evidence.keep_of_blue(self.deployment.blue, phase)
         self.reconciler.apply(phase)
-        if phase.has(DRAINS) and phases[-1].has(DELETES):
+        if phase.has(DRAINS) and phases[-1].has(DELETES) and not phases[-1].gate.is_later:
             self.reconciler.prepare_deletion(phases[-1])
         if phase.has(CREATES):
             self._launched = self._pace.now()
@@ -325,9 +322,9 @@ class Deployer:
             self.reconciler.policy = policy
 
     def _limit(self, phase: Phase) -> float:
-        """Return the limit of a phase that waits; one that drains needs the delays for it."""
+        """Return the limit of a phase that waits; some need the delays for it."""
         configured = self._policy.limit(phase.name)
-        if not phase.has(DRAINS) or self._policy.delays.drain:
+        if not phase.gate.needs_delays or self._policy.delays.drain:
             return configured
         self.reconciler.policy = replace(self._policy, delays=self.read_delays())
         limit, drain = self._policy.limit(phase.name), self._policy.delays.drain
@@ -354,6 +351,8 @@ class Deployer:
                 document = document.promoted(
                     self.deployment, keep=keep, today=today, ready=self._ready
                 )
+            if phase.gate.is_later:
+                document = document.with_pending_removal(phase.gate.releases, today)
             return replace(document, deployment=self.deployment)
 
         self._ledger.update(entered)
@@ -379,13 +378,3 @@ class Deployer:
             known=self.known,
             launched=self._launched,
         ).run(phase, limit)
-
-
-def _outcome(result: Result, phase: Phase, failure: PhaseFailure) -> Outcome:
-    return Outcome(
-        result=result,
-        phase=phase.name,
-        reason=failure.reason,
-        interrupted=failure.interrupted,
-        remedy=failure.remedy,
-    )

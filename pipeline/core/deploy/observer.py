@@ -92,13 +92,15 @@ class Observer:
     ) -> Observation:
         """Return an observation without unreadable parts: actions take missing for deleted.
 
-        It began at `since` or later; this waits for that time. With `activities` of some releases
-        it is always a new one. Raises FailedError if AWS does not answer for too long.
+        It began at `since` or later; this waits for that time. It has the `activities` of some
+        releases. Raises FailedError if AWS does not answer for too long.
         """
         wanted, of = frozenset(releases), frozenset(activities)
-        recent = self.latest and self.latest.at >= since
-        if self.latest and recent and not of and self._is_fresh(wanted, targets=targets):
-            return self.latest
+        latest = self.latest if self.latest and self.latest.at >= since else None
+        read = latest.activities.keys() if latest else ()
+        known = all(self.group(release) in read for release in of)
+        if latest and known and self._is_fresh(wanted, targets=targets):
+            return latest
         self.wait_until(since)
         for _ in range(COMPLETE_TRIES):
             observation = self.observe(wanted, activities=of, targets=targets)
@@ -177,7 +179,7 @@ class Observer:
         """
         due = min(watcher.due, deadline) if deadline > self.pace.now() else watcher.due
         while watcher.listens and due - self.pace.now() > QUICK:
-            self._take_turn(TARGETS)
+            self._take_turn(TARGETS, every=watcher.listening_interval)
             heard = self.groups.observe((), self.place.all_balancers, activities=())
             heard = replace(heard, groups=watcher.latest.groups, weights=watcher.latest.weights)
             if not heard.unreadable and watcher.is_news(heard):
@@ -186,9 +188,9 @@ class Observer:
                 return
         self.pace.sleep(max(SHORTEST_SLEEP, due - self.pace.now()))
 
-    def _take_turn(self, *apis: str) -> None:
-        """Wait until a second has passed since the last call of each of these APIs."""
-        due = max(self._called.get(api, -inf) for api in apis) + QUICK
+    def _take_turn(self, *apis: str, every: float = QUICK) -> None:
+        """Wait until so many seconds have passed since the last call of each of these APIs."""
+        due = max(self._called.get(api, -inf) for api in apis) + every
         if (left := due - self.pace.now()) > 0:
             self.pace.sleep(left)
         self._called |= dict.fromkeys(apis, self.pace.now())

@@ -10,7 +10,7 @@ from typing import Final
 from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.health.place import Place
 from pipeline.core.image import NO_ITEMS
-from pipeline.core.state.deployment import Policy
+from pipeline.core.state.deployment import Outcome, Policy, Result
 from pipeline.core.state.strategy import Batches, Step
 from pipeline.core.validation.phases import DELETES, HOLD, PhaseTrait
 
@@ -110,3 +110,26 @@ class Phase:
     def on_failure(self) -> str:
         """What a failure means, in words."""
         return "hold" if self.has(HOLD) else "roll back"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhaseFailure:
+    """Why a phase failed, and the error's remedy; `interrupted` if a signal ended it.
+
+    `stopped` if a second signal arrived before the first was answered: the deployment stops there.
+    """
+
+    reason: str
+    remedy: str = ""
+    interrupted: bool = False
+    stopped: bool = False
+
+    def outcome(self, result: Result, phase: Phase) -> Outcome:
+        """Return the outcome of a deployment in which this phase failed so."""
+        return Outcome(
+            result=result,
+            phase=phase.name,
+            reason=self.reason,
+            interrupted=self.interrupted,
+            remedy=self.remedy,
+        )

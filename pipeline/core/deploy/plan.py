@@ -33,7 +33,8 @@ class PromoteRequest:
     `pause_before` are phases to pause before, besides the configured ones. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `why` is the reason to
     record. With `override_freeze`, it begins in a freeze, too. `only_if` is what a rebuilt image
-    must bring: `packages`, or anything.
+    must bring: `packages`, or anything. With `removes_later`, it ends before the old groups are
+    deleted.
     """
 
     environment: str
@@ -52,13 +53,15 @@ class PromoteRequest:
     why: str = ""
     only_if: str = ""
     override_freeze: bool = False
+    removes_later: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RollbackRequest:
     """What the command line requests of a rollback; the rest is as in PromoteRequest.
 
-    `to` is a release, an AMI, or empty for the newest good release that served.
+    `to` is a release, an AMI, or empty for the newest good release that served. With `wait`, it
+    also waits until the group that it replaces is deleted.
     """
 
     environment: str
@@ -68,6 +71,7 @@ class RollbackRequest:
     plan_only: bool = False
     recovers: bool = True
     why: str = ""
+    wait: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

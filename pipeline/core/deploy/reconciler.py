@@ -76,6 +76,8 @@ class Reconciler:
             # Traffic comes first: even if AWS answers no read, it may carry out the attachment.
             observation = self.observer.observe_once(releases, targets=False)
             self._attach(phase, observation)
+            if not self._leaving(phase.want) and phase.want.all >= releases:
+                return  # the first observation of the wait need not wait for another one
         observation = self.observer.observe_complete(releases, targets=False)
         if not phase.has(RESTORES):
             self._attach(phase, observation)
@@ -146,18 +148,26 @@ class Reconciler:
 
     @contextmanager
     def _changing(
-        self, step: str, writes: Mapping[Write, Iterable[str]], **facts: Any
+        self,
+        step: str,
+        writes: Mapping[Write, Iterable[str]],
+        *,
+        shows: bool = True,
+        **facts: Any,
     ) -> Iterator[None]:
         """Journal a change that the block makes, and note which releases' groups it writes to.
 
-        The write is noted even if it fails: AWS may have carried it out.
+        The write is noted even if it fails: AWS may have carried it out. Unless it `shows`, what
+        was observed a moment ago still counts.
         """
-        self._note(writes)
+        if shows:
+            self._note(writes)
         self.ledger.intend(step, **facts)
         try:
             yield
         finally:
-            self._note(writes)
+            if shows:
+                self._note(writes)
         self.ledger.done(step, **facts)
 
     def _note(self, writes: Mapping[Write, Iterable[str]]) -> None:
@@ -258,9 +268,7 @@ class Reconciler:
         Raises RefusedError before anything is detached if a way leads back and one of them also
         receives traffic from elsewhere: it could not be deleted later.
         """
-        document, want = self.ledger.read(), phase.want
-        # An adopted group that no fleet names is left to its owner.
-        leaving = frozenset(document.releases) - want.serving - (document.adopted - want.all)
+        document, leaving = self.ledger.read(), self._leaving(phase.want)
         # Only these phases rely on it that nothing else is attached.
         relies = phase.has(DRAINS) or phase.has(DELETES)
         # A new worker runs already, although a read may not show its group yet.
@@ -284,6 +292,14 @@ class Reconciler:
                     self.groups.detach(name, attached)
             if runs and seen:
                 self.sizes.stop(release, seen)
+
+    def _leaving(self, want: Fleet) -> frozenset[str]:
+        """Return the releases that get no traffic in a fleet.
+
+        An adopted group that no fleet names is left to its owner.
+        """
+        document = self.ledger.read()
+        return frozenset(document.releases) - want.serving - (document.adopted - want.all)
 
     def _seen(self, release: str, observation: Observation) -> ObservedGroup | None:
         return observation.groups.get(self.observer.group(release))

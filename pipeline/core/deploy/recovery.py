@@ -21,6 +21,7 @@ from pipeline.core.deploy.ways_back import (
     decision,
     destruction,
     drill_end,
+    late_removal,
     removal,
     rollback,
     takeover,
@@ -142,7 +143,8 @@ def _plan_removal(observer: Observer, interrupted: InterruptedDeployment) -> Rec
     # Without a serving release, the groups that were kept warm are the way out.
     overdue = document.overdue(observer.pace.today()) if document.serving else ()
     unwanted = failed_releases(document) if kind is Kind.ABORT else overdue
-    return RecoveryPlan(phases=removal_of(document, unwanted), success=removal_result(kind))
+    phases = removal_of(document, unwanted, interrupted.how)
+    return RecoveryPlan(phases=phases, success=removal_result(kind))
 
 
 def _survey(
@@ -158,10 +160,13 @@ def _survey(
         return NOTHING_OBSERVED  # the way back observes again and reports the failure
 
 
-def removal_of(document: Environment, unwanted: Iterable[str]) -> list[Phase]:
-    """Return the one phase that deletes detached groups."""
-    detached = (name for name in document.releases if name != document.serving)
-    return removal(document.serving, detached, unwanted)
+def removal_of(document: Environment, unwanted: Iterable[str], how: Manner) -> list[Phase]:
+    """Return the phases that delete groups; the members of one may still be draining."""
+    names = frozenset(unwanted)
+    others = [name for name in document.releases if name != document.serving]
+    if names & set(document.unremoved):
+        return late_removal(document.serving, others, names, how)
+    return removal(document.serving, others, names)
 
 
 def removal_result(kind: Kind) -> Result:

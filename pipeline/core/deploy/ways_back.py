@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from pipeline.core.deploy.gates.all_healthy import AllHealthy
 from pipeline.core.deploy.gates.all_in_service import AllInService
-from pipeline.core.deploy.gates.deleted import Deleted
-from pipeline.core.deploy.gates.drained import Drained, Stopped
+from pipeline.core.deploy.gates.deleted import Deleted, RemovedLater
+from pipeline.core.deploy.gates.drained import Drained, Leaving, Stopped, Stopping
 from pipeline.core.deploy.gates.half_healthy import HalfHealthy
 from pipeline.core.deploy.gates.verified import Verified
 from pipeline.core.deploy.phase import ALL, ENTRIES, Fleet, Manner, Phase
@@ -64,6 +64,20 @@ def rollback(blue: str, green: str, fleet: Fleet, how: Manner = ENTRIES) -> list
     return [phase for phase in table if not any(phase.has(trait) for trait in absent)]
 
 
+def removing_later(phases: Sequence[Phase]) -> list[Phase]:
+    """Return the phases, of which the last one leaves what it would delete to a later command.
+
+    If a group leaves its traffic directly before, they end once it gets no more of it.
+    """
+    *before, last = phases
+    if not isinstance(last.gate, Deleted) or not last.gate.unwanted:
+        return list(phases)
+    if before and isinstance(leaves := before[-1].gate, Drained):
+        gate = Stopping if isinstance(leaves, Stopped) else Leaving
+        before[-1] = replace(before[-1], gate=gate(*leaves.names))
+    return [*before, replace(last, gate=RemovedLater(last.gate.unwanted))]
+
+
 def takeover(blue: str, green: str, *, warm: Sequence[str], how: Manner = ENTRIES) -> list[Phase]:
     """Return the phases that let `green` serve where `blue` was deleted: there is no way back."""
     want = Fleet(serving=frozenset({green}), detached=frozenset(warm) | {blue})
@@ -83,18 +97,26 @@ def removal(serving: str, others: Iterable[str], unwanted: Iterable[str]) -> lis
     return [Phase("retire", want, Deleted(deleted), HOLD | DELETES)]
 
 
+def late_removal(
+    serving: str, others: Iterable[str], unwanted: Iterable[str], how: Manner = ENTRIES
+) -> list[Phase]:
+    """Return the phases that delete groups which may still be draining."""
+    deleted, rest = frozenset(unwanted), frozenset(others)
+    want = Fleet(serving=frozenset({serving} - {""}), detached=rest | deleted)
+    gate = Stopped if how.worker else Drained
+    return [
+        Phase("drain", want, gate(*sorted(deleted)), HOLD | DRAINS),
+        *removal(serving, rest, deleted),
+    ]
+
+
 def destruction(unwanted: Iterable[str], how: Manner = ENTRIES, *, keeps: str = "") -> list[Phase]:
     """Return the phases that drain and delete groups, also a serving one: a person confirmed it.
 
     `keeps` is the adopted release that serves, if one does.
     """
     deleted = frozenset(unwanted)
-    want = Fleet(serving=frozenset({keeps} - {""}), detached=deleted)
-    drain = Stopped(*sorted(deleted)) if how.worker else Drained(*sorted(deleted))
-    return [
-        Phase("drain", want, drain, HOLD | DRAINS),
-        *removal(keeps, deleted, deleted),
-    ]
+    return late_removal(keeps, deleted, deleted, how)
 
 
 def drill(

@@ -90,6 +90,26 @@ def drained(expected: Expected, observations: Sequence[Observation]) -> Verdict:
     return _progressing(_remaining(expected, observations))
 
 
+def leaving(expected: Expected, observations: Sequence[Observation]) -> Verdict:
+    """Judge whether no member gets new requests any longer: each has left, or it drains."""
+    if unread := _unread(observations):
+        return Progressing(reason=unread)
+    return _progressing(_remaining(expected, observations, may_drain=True))
+
+
+def stopping(name: str, observations: Sequence[Observation]) -> Verdict:
+    """Judge whether a group launches no member, and each of its members leaves.
+
+    One that a termination hook holds ends what it works on.
+    """
+    verdict = stopped(name, observations)
+    if isinstance(verdict, Healthy) or _unread(observations):
+        return verdict
+    group = observations[-1].groups[name]
+    leaves = all(each.lifecycle.startswith("Terminat") for each in group.members)
+    return Healthy() if leaves and not group.maximum else verdict
+
+
 def stopped(name: str, observations: Sequence[Observation]) -> Verdict:
     """Judge whether a group has no member any longer, and launches none.
 
@@ -264,14 +284,19 @@ def _useless_target(expected: Expected, observation: Observation) -> str:
     return ""
 
 
-def _remaining(expected: Expected, observations: Sequence[Observation]) -> str:
-    """Return which members are still targets, nothing once the group has drained."""
+def _remaining(
+    expected: Expected, observations: Sequence[Observation], *, may_drain: bool = False
+) -> str:
+    """Return which members are still targets, nothing once the group has drained.
+
+    One that `may_drain` counts only until it does.
+    """
     group = observations[-1].groups.get(expected.group)
     ours = {m.id for observation in observations for m in _members(expected.group, observation)}
     return "; ".join(
         remaining
         for balancer in expected.balancers
-        if (remaining := _remaining_in(balancer, group, ours, observations[-1]))
+        if (remaining := _remaining_in(balancer, group, ours, observations[-1], may_drain))
     )
 
 
@@ -281,7 +306,11 @@ def _members(name: str, observation: Observation) -> tuple[Member, ...]:
 
 
 def _remaining_in(
-    balancer: Balancer, group: ObservedGroup | None, ours: set[str], observation: Observation
+    balancer: Balancer,
+    group: ObservedGroup | None,
+    ours: set[str],
+    observation: Observation,
+    may_drain: bool,
 ) -> str:
     listed = observation.targets.get(balancer.identifier)
     if listed is None:
@@ -291,6 +320,7 @@ def _remaining_in(
         target_health.describe_state(balancer, id_, target)
         for id_, target in sorted(listed.items())
         if id_ in ours and target_health.is_registered(balancer, target)
+        if not (may_drain and target_health.is_draining(target))
     ]
     if there:
         return f"{len(there)} still in {balancer.name}: {_list(there)}"

@@ -144,6 +144,7 @@ def _notification(
                 "next": _next(deployment, occasion),
                 "abort": commands.abort(deployment.environment) if deployment.pause else "",
                 "pause": _ended_pause(deployment),
+                "removal pending": ", ".join(outcome.pending) if outcome else "",
                 "changes": summary(deployment.changes) if deployment.changes else "",
                 "by": deployment.beginner,
                 "why": deployment.why,
@@ -206,6 +207,7 @@ def _facts(deployment: Deployment, outcome: Outcome | None) -> dict[str, Any]:
         "by": deployment.beginner,
         "why": deployment.why or None,
         "override": deployment.override or None,
+        "removal_pending": list(outcome.pending) if outcome else [],
         "changes": summary(deployment.changes) or None if deployment.changes else None,
     }
 

@@ -177,7 +177,8 @@ class Outcome:
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
     why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
     of the error that `reason` or, if there is one, `rollback_error` describes. `hook_errors` are
-    those of hooks that ran when the outcome was decided.
+    those of hooks that ran when the outcome was decided. `pending` are the releases that it left
+    for a later command to remove.
     """
 
     result: Result
@@ -190,6 +191,7 @@ class Outcome:
     unserved: bool = False
     remedy: str = ""
     hook_errors: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -54,7 +54,8 @@ class ReleaseRecord:
     `adopted` is its group if the pipeline did not create it; Terraform never has such a release.
     `stopped` is the size that a group had before the pipeline stopped it (a worker) or reduced it
     (in batches), None while it has its own. `target_groups` are those of pairs that it uses, by
-    their ARNs.
+    their ARNs. `removal` is since when its removal is pending, UTC, ISO 8601: the deployment that
+    replaced it did not wait for that. It is empty otherwise.
     """
 
     release: Release
@@ -70,6 +71,7 @@ class ReleaseRecord:
     adopted: AdoptedGroup | None = None
     stopped: Limits | None = None
     target_groups: tuple[str, ...] = ()
+    removal: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +164,15 @@ class Environment:
     def warm(self) -> tuple[str, ...]:
         """Return the releases that are warm, newest first."""
         others = (name for name in sorted(self.releases, reverse=True) if name != self.serving)
-        return tuple(name for name in others if not self.releases[name].failed)
+        known = self.releases
+        return tuple(name for name in others if not (known[name].failed or known[name].removal))
+
+    @property
+    def unremoved(self) -> tuple[str, ...]:
+        """Return the releases whose removal is pending, newest first."""
+        return tuple(
+            name for name in sorted(self.releases, reverse=True) if self.releases[name].removal
+        )
 
     def started(
         self, deployment: Deployment, green: ReleaseRecord | None = None, program: str = ""
@@ -241,7 +251,7 @@ class Environment:
         """
         if self.serving != deployment.green or deployment.blue not in self.releases:
             return self
-        blue = replace(self.releases[deployment.blue], warm_until="")
+        blue = replace(self.releases[deployment.blue], warm_until="", removal="")
         retired = tuple(each for each in self.retired if each.release != deployment.blue)
         return replace(self.with_release(blue), serving=deployment.blue, retired=retired)
 
@@ -266,11 +276,20 @@ class Environment:
         return replace(self, deployment=None)
 
     def overdue(self, today: str) -> tuple[str, ...]:
-        """Return the releases whose warm time is over."""
+        """Return the releases to remove: it is pending, or their warm time is over."""
         now = datetime.fromisoformat(today)
         limits = {name: self.releases[name].warm_until for name in self.warm}
         timed = {name: until for name, until in limits.items() if until not in {"", NEXT}}
-        return tuple(name for name in timed if datetime.fromisoformat(timed[name]) <= now)
+        over = (name for name in timed if datetime.fromisoformat(timed[name]) <= now)
+        return (*self.unremoved, *over)
+
+    def with_pending_removal(self, names: Iterable[str], today: str) -> Environment:
+        """Return the document in which a later command removes these releases."""
+        document = self
+        for name in self.releases.keys() & set(names):
+            record = replace(self.releases[name], removal=today, warm_until="")
+            document = document.with_release(record)
+        return document
 
     def with_release(self, record: ReleaseRecord) -> Environment:
         """Return the document with this release, added or replaced."""

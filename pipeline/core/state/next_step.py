@@ -33,7 +33,8 @@ def next_step(status: Status) -> str:
     kept = any(each.failed for each in environment.releases.values())
     if not command and missing_image(status):
         command = f"{commands.bake()} && {commands.promote(name)}"
-    return command or (commands.abort(name) if kept else "") or _describe_others(status)
+    command = command or (commands.abort(name) if kept else "") or _describe_others(status)
+    return command or (commands.recover(name) if environment.unremoved else "")
 
 
 def _after_pause(status: Status, paused: Deployment) -> str:

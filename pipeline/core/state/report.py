@@ -33,6 +33,8 @@ def serves(deployment: Deployment) -> str | None:
 
 def _serves_after_failure(deployment: Deployment) -> str | None:
     """Return the release that serves by the last failed phase, None if that is uncertain."""
+    if deployment.kind is Kind.RETIRE:
+        return deployment.green
     failed = next((run.name for run in reversed(deployment.phases) if run.fault), "")
     traits, restored = traits_of(failed), deployment.green if deployment.warm else deployment.blue
     if DELETES in traits and BACK not in traits:

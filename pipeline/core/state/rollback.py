@@ -131,7 +131,8 @@ def _ways(
     serving = environment.releases.get(environment.serving)
     for each in environment.retired:
         record = environment.releases.get(each.release)
-        if record and not record.failed and each.release not in missing:
+        usable = record and not (record.failed or record.removal)
+        if usable and each.release not in missing:
             yield _Way(target=each, mode=RollbackMode.WARM, quarantined=each.quarantined)
         elif not (serving and is_same(each, serving)) and each.ami_id not in images.gone:
             bad = each.quarantined or each.ami_id in images.quarantined

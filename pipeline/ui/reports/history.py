@@ -83,6 +83,9 @@ def _details(deployment: Deployment, now: datetime, width: int, facts: Sequence[
         f"probe: {deployment_text.format_probe(deployment)}" if deployment.probe else "",
         f"analysis: {deployment_text.format_analysis(deployment)}" if deployment.analysis else "",
         f"hook error: {one_line('; '.join(errors))}" if errors else "",
+        f"left for later: the removal of {', '.join(outcome.pending)}"
+        if outcome and outcome.pending
+        else "",
         f"evidence: {one_line(outcome.evidence)}" if outcome and outcome.evidence else "",
     )
     return [" " * _INDENT + wrapped(one_line(text), width, _INDENT) for text in rows if text]

@@ -94,6 +94,7 @@ def facts(deployment: Deployment) -> list[tuple[str, str, str]]:
         ("version", deployment.version, ""),
         ("probe", str(deployment.probe) if deployment.probe else "", ""),
         ("analysis", deployment_text.format_analysis(deployment), ""),
+        ("pending", deployment_text.format_pending(deployment), ""),
         ("adopted", deployment_text.format_adopted(deployment), ""),
         ("id", deployment.id, ""),
     ]

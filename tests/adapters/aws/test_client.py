@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore import exceptions
 from botocore.exceptions import (
@@ -66,7 +65,7 @@ def test_a_client_is_made_once_for_each_region(aws: Clients) -> None:
 
 
 def test_threads_make_one_client_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3's session is not safe for threads; notifications run beside a deployment."""
+    """botocore's session is not safe for threads; notifications run beside a deployment."""
     making, most = list[str](), list[int]()
 
     def make(service: str, _region: str) -> str:
@@ -95,7 +94,6 @@ USES: list[Callable[[Ec2Images], object]] = [
 def test_a_missing_profile_is_an_error(
     use: Callable[[Ec2Images], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_PROFILE", "nope")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     with pytest.raises(RefusedError) as told:
@@ -124,7 +122,6 @@ def test_an_error_during_a_change_is_raised_as_failed() -> None:
 def test_missing_credentials_are_reported_with_the_commands_that_set_them_up(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))

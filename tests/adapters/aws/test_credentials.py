@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.credentials import AssumeRoleProvider
 from botocore.tokens import SSOTokenProvider
@@ -38,7 +37,6 @@ class Machine:
         self.environ: dict[str, str] = {}
         self.set(AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=str(folder / "config"))
         self.set(AWS_SHARED_CREDENTIALS_FILE=str(folder / "none"), PATH="/usr/bin:/bin")
-        patch.setattr(boto3, "DEFAULT_SESSION", None)
 
     def set(self, **environ: str) -> None:
         for name, value in environ.items():

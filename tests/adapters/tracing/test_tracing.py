@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from pipeline.adapters.aws.client import Clients
@@ -151,11 +150,8 @@ def test_a_collector_that_does_not_answer_is_not_waited_for(collector: Collector
     assert time.monotonic() - began < 3
 
 
-def test_each_request_to_aws_is_told_with_its_answer(
-    aws: Clients, collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_request_to_aws_is_told_with_its_answer(aws: Clients, collector: Collector) -> None:
     del aws
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     tracing = Tracing({})
     tracing.watch("us-east-1")
     tracing.tracer.report(DeploymentBegan(deployment=PROMOTING, phases=()))
@@ -245,7 +241,6 @@ def run(messages: list[str]) -> None:
 def test_a_missing_extra_or_a_refused_trace_is_a_message(
     told: list[str], collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     collector.status = 403
     secret = collector.url.replace("://", "://me:sword@") + "?key=fish"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", secret)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.app.environment.checkup import service_check
+from pipeline.app.environment.checkup import removal_check, service_check
 from pipeline.core.doctor import Check, Grade
 from pipeline.core.health.observation import ObservedGroup
 from tests.ui.status_examples import BOTH, a_status, environment, group, observation, record
@@ -48,3 +48,15 @@ def test_a_release_that_does_not_serve_has_the_next_command_of_status(
     found = check(*groups)
     assert (found.grade, found.what) == (grade, what)
     assert found.remedy.startswith(remedy)
+
+
+def test_a_removal_that_is_pending_is_advice_with_the_command_that_does_it() -> None:
+    left = record(125, removal="2026-01-04T03:10:00+00:00")
+    found = removal_check("production: document", environment(record(124), left))
+    assert found == Check(
+        name="production: document",
+        what="the removal of r000125 is pending",
+        grade=Grade.ADVICE,
+        remedy="ami-pipeline recover -e production",
+    )
+    assert removal_check("production: document", environment(record(124))) is None

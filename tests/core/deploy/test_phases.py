@@ -6,7 +6,15 @@ from itertools import pairwise
 
 from pipeline.core.deploy.phase import Fleet, Manner, Phase
 from pipeline.core.deploy.phases import promotion
-from pipeline.core.deploy.ways_back import after_drain, clearance, decision, removal, rollback
+from pipeline.core.deploy.ways_back import (
+    after_drain,
+    clearance,
+    decision,
+    late_removal,
+    removal,
+    removing_later,
+    rollback,
+)
 from pipeline.core.state.deployment import Policy
 from pipeline.core.state.strategy import Batches, Step
 from pipeline.core.validation.phases import PHASES, ROLL_BACK, TRAITS, family, traits_of
@@ -88,3 +96,49 @@ def test_every_gate_describes_itself() -> None:
     ]
     served = rollback(BLUE, GREEN, Fleet(serving=frozenset({BLUE})))[0].gate
     assert served.describe(Policy()) == "half of r000001 healthy"
+
+
+def table(phases: list[Phase]) -> list[str]:
+    return [f"{phase.name}: {phase.gate.describe(Policy())}" for phase in phases]
+
+
+def test_a_rollback_that_removes_later_ends_once_the_other_group_gets_no_new_requests() -> None:
+    fleet = Fleet(serving=frozenset({GREEN}), detached=frozenset({BLUE}))
+    assert table(removing_later(rollback(BLUE, GREEN, fleet)))[1:] == [
+        f"detach: {GREEN} gets no new requests",
+        f"delete: removal of {GREEN} pending",
+    ]
+    workers = rollback(BLUE, GREEN, fleet, Manner(worker=True))
+    assert table(removing_later(workers))[1] == f"detach: {GREEN} starts no new work"
+
+
+def test_without_overlap_the_other_workers_still_stop_first() -> None:
+    alone = rollback(BLUE, GREEN, Fleet(), Manner(worker=True, overlap=False))
+    assert table(removing_later(alone))[0] == f"detach: {GREEN} stopped"
+
+
+def test_a_promotion_that_removes_later_still_drains() -> None:
+    phases = promotion(BLUE, GREEN)
+    assert table(removing_later(phases)) == [
+        *table(phases)[:-1],
+        f"retire: removal of {BLUE} pending",
+    ]
+
+
+def test_nothing_is_left_for_later_if_there_is_nothing_to_remove() -> None:
+    for phases in (
+        promotion(BLUE, GREEN, keep=True),
+        rollback(BLUE, GREEN, Fleet(), Manner(adopted={GREEN})),
+        rollback(BLUE, "", Fleet()),
+    ):
+        assert removing_later(phases) == phases
+
+
+def test_a_late_removal_first_waits_until_the_groups_have_drained() -> None:
+    assert table(late_removal(BLUE, [GREEN, "r000003"], [GREEN])) == [
+        f"drain: {GREEN} drained",
+        f"retire: {GREEN} deleted",
+    ]
+    first, last = late_removal(BLUE, [GREEN, "r000003"], [GREEN])
+    assert first.want == Fleet(serving=frozenset({BLUE}), detached=frozenset({GREEN, "r000003"}))
+    assert last.want == Fleet(serving=frozenset({BLUE}), detached=frozenset({"r000003"}))

@@ -174,6 +174,16 @@ def test_a_program_gets_the_facts() -> None:
             "by": "ann (GitHub Actions)",
             "why": None,
             "override": None,
+            "removal_pending": [],
             "changes": None,
         },
     }
+
+
+def test_what_a_rollback_left_to_remove_is_told() -> None:
+    done = over(Result.PROMOTED, kind=Kind.ROLLBACK)
+    assert done.outcome
+    left = replace(done, outcome=replace(done.outcome, pending=("r000124",)))
+    made = ended("web", left)
+    assert made
+    assert "removal pending: r000124" in plain_text(made).splitlines()

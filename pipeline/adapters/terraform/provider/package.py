@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pipeline.core.terraform.provider_lock import LOCK_FILE, locked_package
 from pipeline.core.terraform.shared_provider import SOURCE, may_configure, package_hash
 
 INSTALLED = ".terraform/providers"
+CHUNK = 1 << 18
 _CONFIGURATION = ("TF_CLI_CONFIG_FILE", "TERRAFORM_CONFIG")
 _OVERRIDES = "dev_overrides"
 
@@ -55,14 +56,24 @@ def is_lockable(root: Path, package: Package) -> bool:
     return bool(locked_package(_lock_text(root), package.address)[1])
 
 
-def hash_of(package: Package) -> str:
-    """Return the `h1:` hash of a package: it reads all of it, about a second."""
+class StoppedError(Exception):
+    """The checksum of a package is no longer needed."""
+
+
+def hash_of(package: Package, stopped: Callable[[], bool] = lambda: False) -> str:
+    """Return the `h1:` hash of a package: it reads all of it, about a second.
+
+    Raises StoppedError once `stopped` returns True.
+    """
     digests = {}
     for path in _files(package.folder):
+        digest = hashlib.sha256()
         with path.open("rb") as file:
-            digests[path.relative_to(package.folder).as_posix()] = hashlib.file_digest(
-                file, "sha256"
-            ).hexdigest()
+            while chunk := file.read(CHUNK):
+                if stopped():
+                    raise StoppedError
+                digest.update(chunk)
+        digests[path.relative_to(package.folder).as_posix()] = digest.hexdigest()
     return package_hash(digests)
 
 

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 
 from pipeline.adapters.aws.credentials import secrets_in
 from pipeline.adapters.files.logs import appending
 from pipeline.adapters.process.process import Command, Service, serve
+from pipeline.adapters.terraform.provider.folders import START, socket_folder
 from pipeline.adapters.terraform.provider.package import (
     Package,
+    StoppedError,
     find_package,
     has_one_configuration,
     hash_of,
@@ -39,13 +40,10 @@ from pipeline.core.terraform.shared_provider import (
     provider_environment,
 )
 
-START = 60.0
-"""Seconds that a provider has to start, as in Terraform (go-plugin's StartTimeout)."""
 DYING = 1.0
 """Seconds until a provider has ended that a command just lost."""
 KEPT_OUTPUT = 200
 """Chunks of a provider's last output, for the log; a panic prints every goroutine."""
-FOLDER = "ami-pipeline-provider-"
 
 
 @dataclass(kw_only=True)
@@ -92,6 +90,7 @@ class SharedProvider:
     _hashes: dict[Package, str] = field(default_factory=dict, init=False)
     _running: _Running | None = field(default=None, init=False)
     _using: Lock = field(default_factory=Lock, init=False)
+    _closing: Event = field(default_factory=Event, init=False)
 
     def begin(self, environ: Callable[[], Mapping[str, str] | None]) -> None:
         """Start the provider in the background for commands with this environment.
@@ -102,8 +101,9 @@ class SharedProvider:
             Thread(target=self._begin, args=(environ,)).start()
 
     def _begin(self, environ: Callable[[], Mapping[str, str] | None]) -> None:
-        with self._using, suppress(PipelineError, OSError):  # the first command gets the error
-            if (found := environ()) is not None:
+        # The first command gets the error.
+        with self._using, suppress(PipelineError, OSError, StoppedError):
+            if not self._closing.is_set() and (found := environ()) is not None:
                 self._ready(found)
 
     @contextmanager
@@ -126,9 +126,14 @@ class SharedProvider:
                     self._stop()
 
     def close(self) -> None:
-        """End the provider; a later command starts it again. Raises nothing."""
+        """End the provider, also one that is starting; a later command starts it again.
+
+        Raises nothing.
+        """
+        self._closing.set()
         with self._using:
             self._stop()
+        self._closing.clear()
 
     def _ready(self, environ: Mapping[str, str]) -> _Running | None:
         """Return the provider, started for this environment; None if it cannot be shared."""
@@ -155,16 +160,14 @@ class SharedProvider:
         if not self.shipped and not has_one_configuration(self.folder, self.program()):
             return None
         if package not in self._hashes:
-            self._hashes[package] = hash_of(package)
+            self._hashes[package] = hash_of(package, self._closing.is_set)
         require_locked(self.folder, package, self._hashes[package])
         return package
 
     def _start(self, package: Package, environ: Mapping[str, str]) -> _Running | None:
         with ExitStack() as resources:
-            folder = resources.enter_context(
-                TemporaryDirectory(prefix=FOLDER, ignore_cleanup_errors=True)
-            )
-            own = provider_environment(environ, folder, linux=sys.platform == "linux")
+            folder = resources.enter_context(socket_folder())
+            own = provider_environment(environ, str(folder), linux=sys.platform == "linux")
             if own is None:
                 return None
             output: deque[bytes] = deque(maxlen=KEPT_OUTPUT)
@@ -181,7 +184,7 @@ class SharedProvider:
                 return None
             resources.callback(service.close)
             found = parse_handshake(service.line)
-            if found is None or Path(found.socket).parent != Path(folder):
+            if found is None or Path(found.socket).parent != folder:
                 self._give_up(f"an unexpected socket: {service.line!r}", output, environ)
                 return None
             self._log(f"provider: {package.program}, process {service.pid}\n".encode(), environ)

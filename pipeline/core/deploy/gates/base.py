@@ -41,6 +41,10 @@ class Gate(ABC):
     """Whether signals such as alarms may end the phase."""
     trusts_past: ClassVar[bool] = False
     """Whether the release served so recently that it may get its traffic back unseen."""
+    needs_delays: ClassVar[bool] = False
+    """Whether the delays of the load balancers say how long the wait may last."""
+    is_later: ClassVar[bool] = False
+    """Whether a later command does what the phase wants; the phase only records that."""
     measures_ready: ClassVar[bool] = False
     """Whether passing it tells how long green took from its launch until it was healthy."""
 
@@ -89,6 +93,10 @@ class Gate(ABC):
         """Return when the wait is likely to end."""
         return Forecast()
 
+    def rest(self, forecast: Forecast) -> float:
+        """Return the seconds before the first observation."""
+        return 0.0
+
     def interval(self, wait: Wait) -> float:
         """Return the seconds from the latest observation to the next."""
         return polling.interval(wait.elapsed, wait.forecast)
@@ -96,6 +104,10 @@ class Gate(ABC):
     def listens(self, wait: Wait) -> bool:
         """Return True if reading the load balancers alone is enough until they show news."""
         return False
+
+    def listening_interval(self, wait: Wait) -> float:
+        """Return the seconds between two reads of the load balancers alone."""
+        return polling.QUICK
 
     def is_news(self, wait: Wait, observation: Observation) -> bool:
         """Return True if this observation of the load balancers alone is a reason to read all."""

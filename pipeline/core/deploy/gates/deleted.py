@@ -1,4 +1,4 @@
-"""The gate of `retire` and `delete`: groups do not exist any longer."""
+"""The gates of `retire` and `delete`: groups do not exist any longer, or are removed later."""
 
 from __future__ import annotations
 
@@ -43,3 +43,14 @@ class Deleted(Gate):
         """Name the releases."""
         names = " ".join(sorted(self.unwanted))
         return f"{names} deleted" if names else "nothing to delete"
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedLater(Deleted):
+    """A later command removes the groups."""
+
+    is_later: ClassVar[bool] = True
+
+    def describe(self, policy: Policy) -> str:
+        """Name the releases."""
+        return f"removal of {' '.join(sorted(self.unwanted))} pending"

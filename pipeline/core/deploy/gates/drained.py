@@ -1,10 +1,15 @@
-"""The gates of `drain` and `detach`: a group has left the load balancers, or has stopped."""
+"""The gates of `drain` and `detach`: a group has left the load balancers, or has stopped.
+
+`Leaving` and `Stopping` pass as soon as traffic and new work go elsewhere: a later command waits
+for the rest before it deletes the groups.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
+from typing import ClassVar
 
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.base import Gate
@@ -22,6 +27,7 @@ class Drained(Gate):
     """No member of the groups is a target any longer."""
 
     names: tuple[str, ...]
+    needs_delays: ClassVar[bool] = True
 
     def __init__(self, *names: str) -> None:
         object.__setattr__(self, "names", names)
@@ -50,6 +56,19 @@ class Drained(Gate):
     def forecast(self, timings: Timings) -> Forecast:
         """Expect the end after the longest deregistration delay."""
         return Forecast(quiet=timings.drain)
+
+    def activities(self, wait: Wait) -> frozenset[str]:
+        """Read those of the groups once, at the expected end, if no phase waits after it.
+
+        The size that the other group gets depends on them.
+        """
+        policy, forecast = wait.policy, wait.forecast
+        ends = policy.delays.drain and forecast.quiet <= polling.QUICK and not wait.observations
+        return self.releases if ends and not policy.observe else frozenset()
+
+    def rest(self, forecast: Forecast) -> float:
+        """Rest until the end may come."""
+        return polling.rest(forecast)
 
     def interval(self, wait: Wait) -> float:
         """Observe every other second if the delay is unknown."""
@@ -85,6 +104,52 @@ class Stopped(Drained):
         return polling.interval(wait.elapsed, wait.forecast, busy=polling.STEADY)
 
 
+@dataclass(frozen=True, slots=True, init=False)
+class Leaving(Drained):
+    """No member of the groups gets new requests any longer; requests in flight may last.
+
+    It also reads the activities: the size that the other group gets depends on them.
+    """
+
+    needs_delays: ClassVar[bool] = False
+
+    def activities(self, wait: Wait) -> frozenset[str]:
+        """Read those of the groups."""
+        return self.releases
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge whether every member drains or has left."""
+        judged = (assessment.leaving(wait.expected(each), wait.history) for each in self.names)
+        return next((each for each in judged if not isinstance(each, Healthy)), Healthy())
+
+    def describe(self, policy: Policy) -> str:
+        """Name the releases."""
+        return f"{' '.join(self.names)} gets no new requests"
+
+    def forecast(self, timings: Timings) -> Forecast:
+        """Expect the end at once."""
+        return Forecast()
+
+    def interval(self, wait: Wait) -> float:
+        """Observe each second."""
+        return polling.QUICK
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Stopping(Leaving):
+    """The groups launch no members any longer, and those that they have end their work."""
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge whether every member leaves its group, and the load balancers."""
+        judged = (assessment.stopping(wait.group(each), wait.history) for each in self.names)
+        runs = next((each for each in judged if not isinstance(each, Healthy)), None)
+        return runs or Leaving.judge(self, wait)
+
+    def describe(self, policy: Policy) -> str:
+        """Name the releases."""
+        return f"{' '.join(self.names)} starts no new work"
+
+
 @dataclass(frozen=True, slots=True)
 class InFlightEnded(Gate):
     """A release that gets no new requests has had as long as draining takes to end the others.
@@ -95,6 +160,7 @@ class InFlightEnded(Gate):
     """
 
     release: str
+    needs_delays: ClassVar[bool] = True
 
     @property
     def releases(self) -> frozenset[str]:

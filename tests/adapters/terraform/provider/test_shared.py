@@ -7,6 +7,8 @@ import os
 import signal
 import stat
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.terraform.provider import shared as module
-from pipeline.adapters.terraform.provider.package import find_package, hash_of
+from pipeline.adapters.terraform.provider.package import Package, find_package, hash_of
 from pipeline.adapters.terraform.provider.shared import SharedProvider
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Event, Message
@@ -85,6 +87,8 @@ class Shared:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.events: list[Event] = []
         self.hashed = 0
+        self.hashing, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
         self.log = root.parent / "terraform.log"
         self.provider = SharedProvider(
             folder=root,
@@ -95,9 +99,11 @@ class Shared:
         )
         monkeypatch.setattr(module, "hash_of", self._hash_of)
 
-    def _hash_of(self, package: object) -> str:
+    def _hash_of(self, package: Package, stopped: Callable[[], bool]) -> str:
         self.hashed += 1
-        return hash_of(package)  # type: ignore[arg-type]
+        self.hashing.set()
+        self.go_on.wait()
+        return hash_of(package, stopped)
 
     def use(self, environ: dict[str, str] | None = None, *, succeeds: bool = True) -> int:
         """Use the provider as one command does; return its pid, 0 if it is not shared."""
@@ -143,6 +149,21 @@ def test_the_process_starts_in_the_background(shared: Shared) -> None:
     shared.provider.begin(lambda: ENVIRON)
     assert shared.use() > 0
     assert shared.hashed == 1
+
+
+def test_a_start_in_the_background_is_given_up_at_the_end(shared: Shared) -> None:
+    shared.go_on.clear()
+    shared.provider.begin(lambda: ENVIRON)
+    assert shared.hashing.wait(30)
+    closing = threading.Thread(target=shared.provider.close)
+    closing.start()
+    while not shared.provider._closing.is_set():
+        time.sleep(0.01)
+    shared.go_on.set()
+    closing.join()
+    assert not shared.log.exists()  # no process was started
+    assert shared.use() > 0
+    assert shared.hashed == 2
 
 
 def test_a_changed_package_is_refused(shared: Shared, root: Path) -> None:
