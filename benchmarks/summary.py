@@ -89,7 +89,7 @@ def own_calls(own: Sequence[Record]) -> Iterator[Figure]:
     }
     few, many = found[10], found[100]
     if few is not None:
-        yield at_most("promote: own calls, 10 members", few, "calls", 60)
+        yield at_most("promote: own calls, 10 members", few, "calls", 45)
     if few is not None and many is not None:
         yield at_most("promote: own calls more, 10 to 100 members", many - few, "calls", 5)
 
@@ -106,7 +106,10 @@ def rollbacks(own: Sequence[Record]) -> Iterator[Figure]:
             over = f"{name}: until the old group has all traffic, over promote"
             yield at_most(over, ratio, "x", 0.15) if is_real else shown(over, ratio, "x")
             yield shown(f"{name}: until the old group has all traffic", record["back"], "s")
-        yield shown(f"{name}: the whole command", record["seconds"], "s")
+        whole = f"{name}: the whole command"
+        seconds = record["seconds"]
+        is_real = record["profile"] == "real"
+        yield at_most(whole, seconds, "s", 8) if is_real else shown(whole, seconds, "s")
 
 
 def phase_seconds(own: Sequence[Record]) -> Iterator[Figure]:

@@ -38,19 +38,17 @@ class Survey:
         self, document: Environment, green: str, lost: ReleaseRecord | None = None
     ) -> tuple[Facts, Proposal]:
         """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
-        from pipeline.adapters.aws.balancing.balancer_settings import describe
         from pipeline.adapters.aws.preflight.reader import PreflightReader
         from pipeline.app.environment.signals import probe_check
         from pipeline.app.permission_check import PermissionCheck
 
         reader = self.reader
-        region = reader.app.settings.region
         proposal = self._proposal(document, green, lost)
         alarms = reader.policy.alarms
         survey = PreflightReader(
             reader.clients,
             reader.groups,
-            lambda balancers: describe(reader.clients, region, balancers),
+            reader.describe_balancers,
             checks=[reader.terraform(document).program, *self._analysis(document, green)],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
             # A rollback only counts: it must not wait for the answers of a release that fails.

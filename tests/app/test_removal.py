@@ -62,6 +62,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, fake: FakeCloud | None = None) 
     made.__class__ = Drains
     past = RetiredRelease(release=GOOD, ami_id="ami-00000003")
     made.document = replace(made.document, retired=(past,))
+    made.past.clear()  # both groups are there since long ago
+    made.remember()
     found.fake = found.pace = made
     found.serving_group_exists = lambda document: document.group(document.serving) in made.groups  # type: ignore[attr-defined]
     return found

@@ -6,11 +6,12 @@ wait for a library that only a promotion needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws.client import Clients, account_of
@@ -30,7 +31,7 @@ from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.pairs import Pair
 from pipeline.core.health.place import Place
 from pipeline.core.health.serving import condition_of
-from pipeline.core.image import STATUS_TAG, ImageStatus
+from pipeline.core.image import NO_ITEMS, STATUS_TAG, ImageStatus
 from pipeline.core.pausing.pause import Actor
 from pipeline.core.state.deployment import Delays, Policy
 from pipeline.core.state.environment import Environment
@@ -39,10 +40,14 @@ from pipeline.core.state.rollback import ImageStates
 
 if TYPE_CHECKING:
     from pipeline.adapters.aws.alarms import CloudWatchAlarms
+    from pipeline.adapters.aws.balancing.balancers import Descriptions
     from pipeline.adapters.aws.groups import Groups
     from pipeline.adapters.aws.metrics import CloudWatchMetrics
     from pipeline.adapters.terraform.provider.shared import SharedProvider
     from pipeline.adapters.terraform.terraform import Terraform
+    from pipeline.core.preflight.facts import BalancerFacts
+
+RECENT = 5.0  # seconds for which an answer about load balancers is not requested again
 
 
 @dataclass(kw_only=True)
@@ -57,6 +62,7 @@ class EnvironmentReader:
     account: str = ""
     change_program: bool = False
     _terraforms: dict[str, Terraform] = field(default_factory=dict, init=False)
+    _described: tuple[float, Descriptions] = field(default=(-inf, NO_ITEMS), init=False)
     _provider: SharedProvider | None = field(default=None, init=False)
 
     @cached_property
@@ -128,11 +134,20 @@ class EnvironmentReader:
     @cached_property
     def found_balancers(self) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
         """The configured load balancers that exist, and those that do not."""
-        from pipeline.adapters.aws.balancing.balancers import find
+        from pipeline.adapters.aws.balancing.balancers import find_described
 
         settings = self.app.settings.environment(self.environment)
-        region = self.app.settings.region
-        return find(self.clients, region, settings.load_balancers, settings.target_groups)
+        given = (self.app.settings.region, settings.load_balancers, settings.target_groups)
+        *found, described = find_described(self.clients, *given)
+        self._described = (self.pace.clock(), described)
+        return found[0], found[1]
+
+    def describe_balancers(self, balancers: Sequence[Balancer]) -> tuple[BalancerFacts, ...]:
+        """Return the settings of load balancers; what was just read of them is not read again."""
+        from pipeline.adapters.aws.balancing.balancer_settings import describe
+
+        known = self._described[1] if self.pace.clock() - self._described[0] < RECENT else {}
+        return describe(self.clients, self.app.settings.region, balancers, known)
 
     @property
     def balancers(self) -> tuple[Balancer, ...]:

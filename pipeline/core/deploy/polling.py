@@ -27,8 +27,12 @@ ACTIVITY_READS = 2
 """Answers about a group's activities that are needed."""
 EARLY, MARGIN = 0.8, 10.0
 """How much sooner than last time a group may be healthy: a share, and seconds."""
-NEAR = 5.0
-"""Seconds before the expected end from which each second counts."""
+NEAR = 2.0
+"""Seconds before the expected end from which everything is read each second: where only the load
+balancers are read, the end is noticed one call later.
+"""
+EARLY_BY = 5.0
+"""Seconds before the expected end from which the load balancers are read each second."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +45,10 @@ class Forecast:
 
     quiet: float = 0.0
     due: float = 0.0
+
+    def after(self, seconds: float) -> Forecast:
+        """Return the forecast as it is some seconds later."""
+        return Forecast(quiet=max(0.0, self.quiet - seconds), due=max(0.0, self.due - seconds))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +97,19 @@ def is_uncertain(elapsed: float, forecast: Forecast) -> bool:
     """Return True if the end may have come by now but is not expected around this moment."""
     quiet = forecast.quiet - elapsed > QUICK
     return not quiet and not -NEAR <= elapsed - forecast.due <= MARGIN
+
+
+def listening_interval(elapsed: float, forecast: Forecast) -> float:
+    """Return the seconds between two reads of the load balancers alone."""
+    return STEADY if forecast.due - elapsed > EARLY_BY else QUICK
+
+
+def rest(forecast: Forecast) -> float:
+    """Return the seconds before the first observation of a wait: the end is not expected earlier.
+
+    What a phase has changed shows nothing new within a second of it.
+    """
+    return interval(0.0, forecast) if forecast.quiet > QUICK else 0.0
 
 
 def needs_activities(group: str, observations: Sequence[Observation]) -> bool:

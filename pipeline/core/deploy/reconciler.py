@@ -148,18 +148,26 @@ class Reconciler:
 
     @contextmanager
     def _changing(
-        self, step: str, writes: Mapping[Write, Iterable[str]], **facts: Any
+        self,
+        step: str,
+        writes: Mapping[Write, Iterable[str]],
+        *,
+        shows: bool = True,
+        **facts: Any,
     ) -> Iterator[None]:
         """Journal a change that the block makes, and note which releases' groups it writes to.
 
-        The write is noted even if it fails: AWS may have carried it out.
+        The write is noted even if it fails: AWS may have carried it out. Unless it `shows`, what
+        was observed a moment ago still counts.
         """
-        self._note(writes)
+        if shows:
+            self._note(writes)
         self.ledger.intend(step, **facts)
         try:
             yield
         finally:
-            self._note(writes)
+            if shows:
+                self._note(writes)
         self.ledger.done(step, **facts)
 
     def _note(self, writes: Mapping[Write, Iterable[str]]) -> None:

@@ -45,6 +45,8 @@ class PhaseWait:
             self._watcher(phase, limit),
         )
         deadline = max(pace.now() + limit, watcher.settled)
+        if seconds := watcher.rest(limit):
+            pace.sleep(seconds)
         while True:
             watcher.add(observer.watch(watcher))
             self.reconciler.attach_again(phase, watcher.latest)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline import config
-from pipeline.adapters.aws.balancing import balancer_settings
+from pipeline.adapters.aws.balancing import balancer_settings, balancers
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.terraform.root_module import module_digest
 from pipeline.app import Application
@@ -195,3 +195,39 @@ def test_a_serving_release_without_recorded_inputs_differs_in_nothing(
     other = replace(serving, inputs={**configured.inputs(), "instance_type": "t3.nano"})
     (change,) = configured.changed_inputs(document.with_release(other))
     assert (change.before, change.after) == ("t3.nano", "t3.large")
+
+
+def test_load_balancers_that_were_just_found_are_not_described_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, asked = SimpleNamespace(now=100.0), list[object]()
+    made = reader([])
+    del made.__dict__["found_balancers"]
+    made.__dict__["pace"] = SimpleNamespace(clock=lambda: clock.now)
+    found = ((WEB,), (), {WEB.identifier: {"LoadBalancerName": "web"}})
+    monkeypatch.setattr(balancers, "find_described", lambda *_: found)
+    monkeypatch.setattr(balancer_settings, "describe", lambda *given: asked.append(given[3]))
+    made.describe_balancers((WEB,))  # before any was found
+    assert made.balancers == (WEB,)
+    for seconds in (4.9, 0.2):
+        clock.now += seconds
+        made.describe_balancers((WEB,))
+    assert asked == [{}, found[2], {}]
+
+
+def test_only_load_balancers_without_a_known_description_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[list[str]] = []
+
+    def describe(_clients: object, _region: str, names: list[str]) -> dict[str, object]:
+        read.append(names)
+        return {}
+
+    monkeypatch.setattr(balancer_settings, "find_classic", describe)
+    monkeypatch.setattr(balancer_settings, "find_groups", describe)
+    clients: Any = SimpleNamespace(elb=lambda _: None, elbv2=lambda _: None)
+    monkeypatch.setattr(balancer_settings, "_group_facts", lambda *given: given[2])
+    known: Any = {WEB.identifier: {"TargetGroupName": "web"}}
+    shown: Any = balancer_settings.describe(clients, "us-east-1", (WEB,), known)
+    assert (read, shown) == ([[], []], (known[WEB.identifier],))

@@ -10,7 +10,7 @@ from pipeline.core.deploy.gates.all_healthy import AllHealthy
 from pipeline.core.deploy.gates.all_in_service import AllInService
 from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.deploy.gates.deleted import Deleted
-from pipeline.core.deploy.gates.drained import Drained
+from pipeline.core.deploy.gates.drained import Drained, InFlightEnded
 from pipeline.core.deploy.gates.stays_healthy import StaysHealthy
 from pipeline.core.deploy.gates.verified import Verified
 from pipeline.core.deploy.gates.watcher import GateWatcher
@@ -128,10 +128,37 @@ def test_a_soak_is_observed_twice_as_often_as_another_quiet_time() -> None:
 
 def test_groups_are_observed_rarely_before_and_after_the_expected_end() -> None:
     assert moments(GREEN, Forecast(quiet=20, due=30), 60) == [
-        *(0, 10, 20, 25),
-        *range(26, 42),
+        *(0, 10, 20, 28),
+        *range(29, 42),
         *(51, 61),
     ]
+
+
+@pytest.mark.parametrize(("due", "every"), [(30, 2.0), (25, 1.0), (0, 1.0)])
+def test_load_balancers_are_read_each_second_once_the_end_is_near(due: float, every: float) -> None:
+    watcher = watching(GREEN, Forecast(quiet=0, due=due))
+    watcher.add(observation(0.0))
+    watcher.add(observation(20.0))
+    assert watcher.listening_interval == every
+
+
+@pytest.mark.parametrize(
+    ("gate", "quiet", "seconds"),
+    [
+        (GREEN, 0.0, 0.0),
+        (GREEN, 7.0, 7.0),
+        (GREEN, 24.0, 10.0),
+        (Drained("r000001"), 300.0, 15.0),
+        (InFlightEnded("r000001"), 10.0, 0.0),
+    ],
+)
+def test_a_wait_rests_before_its_first_observation_if_the_end_is_not_expected_earlier(
+    gate: Gate, quiet: float, seconds: float
+) -> None:
+    watcher = watching(gate, Forecast(quiet=quiet, due=quiet))
+    assert watcher.rest(900) == seconds
+    assert watcher.wait.forecast == Forecast(quiet=quiet - seconds, due=quiet - seconds)
+    assert watching(gate, Forecast(quiet=quiet)).rest(5) <= 5
 
 
 def test_groups_are_soon_observed_rarely_without_a_forecast() -> None:

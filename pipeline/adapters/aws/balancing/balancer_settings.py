@@ -6,9 +6,10 @@ A deployment polls `balancers`; this module takes several calls for each target 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from pipeline.adapters.aws.balancing.balancers import find_classic, find_groups
+from pipeline.adapters.aws.balancing.balancers import Descriptions, find_classic, find_groups
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.retry import call, items
 from pipeline.core.health.observation import Balancer
@@ -23,12 +24,21 @@ Described = Mapping[str, Any]
 
 
 def describe(
-    clients: Clients, region: str, balancers: Sequence[Balancer]
+    clients: Clients,
+    region: str,
+    balancers: Sequence[Balancer],
+    known: Descriptions = MappingProxyType({}),
 ) -> tuple[BalancerFacts, ...]:
-    """Return the settings of these balancers, in their order; raises RefusedError."""
+    """Return the settings of these balancers, in their order; raises RefusedError.
+
+    `known` is how AWS described some of them a moment ago.
+    """
+    unknown = [each for each in balancers if each.identifier not in known]
     with translate_errors("reading the load balancers", region):
-        classic = find_classic(clients, region, _identifiers(balancers, "elb"))
-        groups = find_groups(clients, region, _identifiers(balancers, "elbv2"))
+        read = find_classic(clients, region, _identifiers(unknown, "elb"))
+        of = _identifiers(balancers, "elb")
+        classic = {name: each for name, each in {**known, **read}.items() if name in of}
+        groups = {**known, **find_groups(clients, region, _identifiers(unknown, "elbv2"))}
         return tuple(
             _classic_facts(clients.elb(region), each, classic[each.identifier])
             if each.identifier in classic

@@ -23,6 +23,10 @@ HEALTHY = frozenset({"healthy", "InService"})
 """The states of a healthy target: of a target group, and of a classic load balancer."""
 
 
+Descriptions = Mapping[str, dict[str, Any]]
+"""Load balancers and target groups as AWS describes them, by name and by ARN."""
+
+
 def find(
     clients: Clients, region: str, load_balancers: Sequence[str], target_groups: Sequence[str]
 ) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
@@ -31,6 +35,14 @@ def find(
     Each part lists the classic load balancers first. A target group is given by name or ARN. A
     load balancer that does not exist is identified by what was given. Raises RefusedError.
     """
+    existing, absent, _ = find_described(clients, region, load_balancers, target_groups)
+    return existing, absent
+
+
+def find_described(
+    clients: Clients, region: str, load_balancers: Sequence[str], target_groups: Sequence[str]
+) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...], Descriptions]:
+    """Return the same, and how AWS described those that exist; raises RefusedError."""
     with translate_errors("finding the load balancers", region):
         classic = find_classic(clients, region, load_balancers)
         groups = find_groups(clients, region, target_groups)
@@ -50,7 +62,7 @@ def find(
         for name in target_groups
         if name not in groups
     ]
-    return tuple(dict.fromkeys(found)), tuple(dict.fromkeys(absent))
+    return tuple(dict.fromkeys(found)), tuple(dict.fromkeys(absent)), {**classic, **groups}
 
 
 def resolve(

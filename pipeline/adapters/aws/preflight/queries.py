@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.ec2 import as_filters, read_instances, read_templates
-from pipeline.adapters.aws.group_parsing import read_all_groups
 from pipeline.adapters.aws.retry import call, error_code, items
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.preflight.additions import (
@@ -71,14 +70,16 @@ def read_type(ec2: EC2Client, name: str) -> TypeFacts | None:
     )
 
 
-def read_group_facts(client: AutoScalingClient, proposal: Proposal) -> tuple[GroupFacts, ...]:
+def read_group_facts(
+    listed: Callable[[], Iterable[ObservedGroup]], proposal: Proposal
+) -> tuple[GroupFacts, ...]:
     """Return the groups of this environment, and those that it would meet, by name.
 
     These are attached to its load balancers, or have the name of one of its releases. AWS filters
     groups by tags only, and an unmanaged group has none of this program's tags. So all groups of
-    the region are read.
+    the region are `listed`.
     """
-    read = (group_facts(each, proposal) for each in read_all_groups(client))
+    read = (group_facts(each, proposal) for each in listed())
     names = {proposal.group(each) for each in (*proposal.environment.releases, proposal.green)}
     names |= {proposal.launch.unused_name} if proposal.launch else set()
     relevant = (

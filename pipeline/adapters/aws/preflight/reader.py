@@ -10,22 +10,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from threading import Lock
+from typing import Any, Generic, TypeVar
 
 from pipeline.adapters.aws.client import IDENTITY, Clients, translate_errors
 from pipeline.adapters.aws.credentials import read_credentials
-from pipeline.adapters.aws.group_parsing import read_hold
+from pipeline.adapters.aws.group_parsing import read_all_groups, read_hold
 from pipeline.adapters.aws.images import read_image_facts
 from pipeline.adapters.aws.members.journals import read_online
 from pipeline.adapters.aws.preflight import queries
 from pipeline.core.deploy.ports import GroupReader
 from pipeline.core.errors import PipelineError
-from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, GroupFacts, Proposal
 
 Describe = Callable[[Sequence[Balancer]], tuple[BalancerFacts, ...]]
+ObservedGroups = tuple[ObservedGroup, ...]
 Query = Callable[[], Any]
+Result = TypeVar("Result")
 Queries = dict[str, Query]
 
 THREADS = 16
@@ -123,17 +126,12 @@ class PreflightReader:
         clients.sts(place.region)
         clients.elb(place.region)
         clients.elbv2(place.region)
+        listed = Once(lambda: tuple(read_all_groups(scaling)))
         found: Queries = {
             "identity": partial(queries.read_identity, clients, place.region),
-            "groups": partial(queries.read_group_facts, scaling, proposal),
+            "groups": partial(queries.read_group_facts, listed, proposal),
             "balancers": partial(self._describe, place.all_balancers),
-            "observation": partial(
-                self._groups.observe,
-                [blue] if blue else [],
-                place.all_balancers,
-                activities=(),
-                rules=place.rules,
-            ),
+            "observation": partial(self._observe, proposal, listed),
         }
         if self._alarms:
             clients.cloudwatch(place.region)
@@ -147,6 +145,17 @@ class PreflightReader:
         if blue and proposal.green:
             found["attached"] = partial(queries.read_attached, scaling, blue)
         return found
+
+    def _observe(self, proposal: Proposal, listed: Once[ObservedGroups]) -> Observation | None:
+        """Return the targets, and the serving group as the list of all groups shows it.
+
+        None if that could not be read: the query of the groups reports it.
+        """
+        place, blue = proposal.place, proposal.blue
+        seen = self._groups.observe((), place.all_balancers, activities=(), rules=place.rules)
+        if (groups := listed.known()) is None:
+            return None
+        return replace(seen, groups={each.name: each for each in groups if each.name == blue})
 
     def _launch_queries(self, proposal: Proposal) -> Queries:
         """Return the queries about the image to launch and the quotas; none for a warm group."""
@@ -216,6 +225,32 @@ class PreflightReader:
 
 def _blue_subnets(proposal: Proposal, groups: Sequence[GroupFacts] | None) -> tuple[str, ...]:
     return next((each.subnets for each in groups or () if each.name == proposal.blue), ())
+
+
+class Once(Generic[Result]):
+    """A call whose result, or error, several threads share."""
+
+    def __init__(self, make: Callable[[], Result]) -> None:
+        self._make = make
+        self._future: Future[Result] = Future()
+        self._first = Lock()
+
+    def __call__(self) -> Result:
+        """Return the result; the first caller makes the call, the others wait for it."""
+        self._begin()
+        return self._future.result()
+
+    def known(self) -> Result | None:
+        """Return the result, None if the call failed."""
+        self._begin()
+        return None if self._future.exception() else self._future.result()
+
+    def _begin(self) -> None:
+        if self._first.acquire(blocking=False):
+            try:
+                self._future.set_result(self._make())
+            except BaseException as error:  # noqa: BLE001 - every caller gets it
+                self._future.set_exception(error)
 
 
 @dataclass(kw_only=True)

@@ -93,6 +93,10 @@ class Gate(ABC):
         """Return when the wait is likely to end."""
         return Forecast()
 
+    def rest(self, forecast: Forecast) -> float:
+        """Return the seconds before the first observation."""
+        return 0.0
+
     def interval(self, wait: Wait) -> float:
         """Return the seconds from the latest observation to the next."""
         return polling.interval(wait.elapsed, wait.forecast)
@@ -100,6 +104,10 @@ class Gate(ABC):
     def listens(self, wait: Wait) -> bool:
         """Return True if reading the load balancers alone is enough until they show news."""
         return False
+
+    def listening_interval(self, wait: Wait) -> float:
+        """Return the seconds between two reads of the load balancers alone."""
+        return polling.QUICK
 
     def is_news(self, wait: Wait, observation: Observation) -> bool:
         """Return True if this observation of the load balancers alone is a reason to read all."""

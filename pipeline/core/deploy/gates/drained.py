@@ -57,6 +57,19 @@ class Drained(Gate):
         """Expect the end after the longest deregistration delay."""
         return Forecast(quiet=timings.drain)
 
+    def activities(self, wait: Wait) -> frozenset[str]:
+        """Read those of the groups once, at the expected end, if no phase waits after it.
+
+        The size that the other group gets depends on them.
+        """
+        policy, forecast = wait.policy, wait.forecast
+        ends = policy.delays.drain and forecast.quiet <= polling.QUICK and not wait.observations
+        return self.releases if ends and not policy.observe else frozenset()
+
+    def rest(self, forecast: Forecast) -> float:
+        """Rest until the end may come."""
+        return polling.rest(forecast)
+
     def interval(self, wait: Wait) -> float:
         """Observe every other second if the delay is unknown."""
         busy = polling.QUICK if wait.forecast.quiet else polling.STEADY

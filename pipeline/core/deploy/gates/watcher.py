@@ -112,6 +112,17 @@ class GateWatcher:
         return not self.wait.observations and self.gate.accepts_earlier(self.wait.policy)
 
     @property
+    def listening_interval(self) -> float:
+        """The seconds between two reads of the load balancers alone."""
+        return self.gate.listening_interval(self.wait)
+
+    def rest(self, longest: float) -> float:
+        """Return the seconds before the first observation, at most `longest`; the wait knows."""
+        seconds = min(self.gate.rest(self.wait.forecast), longest)
+        self.wait.forecast = self.wait.forecast.after(seconds)
+        return seconds
+
+    @property
     def listens(self) -> bool:
         """Whether reading the load balancers alone is enough until they show news."""
         return self.gate.listens(self.wait)

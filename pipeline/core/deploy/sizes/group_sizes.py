@@ -143,7 +143,8 @@ class GroupSizes:
         }
         changed = {key: size for key, size in sizes.items() if size is not None}
         if changed:
-            with self.changing("set size", {}, group=name, **changed):
+            # Attachments and the other groups stay as they were observed.
+            with self.changing("set size", {}, shows=False, group=name, **changed):
                 self.groups.resize(name, **sizes)
 
     def _document(self) -> Environment:

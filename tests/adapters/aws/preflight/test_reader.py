@@ -176,7 +176,9 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
     assert facts.group_quota == Quota(limit=500, used=5)
     assert facts.vcpus is not None
     assert facts.vcpus.limit == 1152
-    assert groups.asked == [([BLUE], (CLASSIC,))]
+    assert groups.asked == [((), (CLASSIC,))]  # the list of all groups shows the serving one
+    assert facts.observation is not None
+    assert facts.observation.groups.keys() == {BLUE}
     assert world.calls() == {
         "DescribeAccountLimits": 1,
         "DescribeAutoScalingGroups": 1,
@@ -241,7 +243,9 @@ def test_a_first_release_reads_nothing_of_a_serving_group(world: World) -> None:
     groups = FakeGroups()
     facts = world.facts(replace(world.proposal, environment=nothing), groups=groups)
     assert (facts.refreshes, facts.subnets) == (None, None)
-    assert groups.asked == [([], (CLASSIC,))]
+    assert groups.asked == [((), (CLASSIC,))]
+    assert facts.observation is not None
+    assert facts.observation.groups == {}
     assert "DescribeInstanceRefreshes" not in world.calls()
 
 
