@@ -42,6 +42,7 @@ HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "aiohttp", "asyncssh")
 GIGABYTE = 10**9
 MEBIBYTE = 1 << 20
 CHUNK = 1 << 16
+SECRETS = ("bench-secret-value-1", "another/secret+value==", "9f86d081884c7d659a2f")
 
 
 def help_figures() -> Iterator[Figure]:
@@ -113,7 +114,7 @@ def provisioner_output() -> bytes:
 
 def stream_figures() -> Iterator[Figure]:
     """Read a gigabyte of provisioner output, mask three secrets, and write the log."""
-    masker = Masker(["bench-secret-value-1", "another/secret+value==", "9f86d081884c7d659a2f"])
+    masker = Masker(SECRETS)
     output = provisioner_output()
     with tempfile.TemporaryFile("wb", buffering=0) as log:
 
@@ -136,6 +137,27 @@ def stream_figures() -> Iterator[Figure]:
     yield at_most("stream reader: memory over 1 GB", more, "MiB", 8)
 
 
+def grep_figures() -> Iterator[Figure]:
+    """Compare the stream reader with `grep -c` over the same file of a quarter of a gigabyte."""
+    output = provisioner_output()
+    with tempfile.NamedTemporaryFile() as file:
+        for _ in range(GIGABYTE // 4 // len(output)):
+            file.write(output)
+        file.flush()
+
+        def read() -> None:
+            masker = Masker(SECRETS)
+            reader = StreamReader(
+                masker=masker, log=lambda _: None, step=lambda _build, _text: None
+            )
+            with Path(file.name).open("rb", buffering=0) as stream:
+                while chunk := stream.read(CHUNK):
+                    reader.feed(chunk)
+
+        own, grep = in_turn(5, read, command(["grep", "-c", "amazon-ebs.app", file.name]))
+    yield at_most("stream reader with masking, over grep -c of the same file", own / grep, "x", 54)
+
+
 def deployment_part() -> dict[str, Any]:
     """Compare deployments."""
     runs, errors = deployments(CAMPAIGN)
@@ -143,7 +165,7 @@ def deployment_part() -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[], Iterable[Figure] | dict[str, Any]]] = {
-    "stream reader": stream_figures,
+    "stream reader": lambda: [*stream_figures(), *grep_figures()],
     "--help": help_figures,
     "starting": starting_figures,
     "unchanged bake": unchanged_figures,

@@ -29,7 +29,7 @@ MANY = 1000
 READS = ("Describe", "Get", "Head", "List")
 AWS_CLI = "awscli==1.46.3"
 """Version 1, which PyPI has; it pins its own botocore, so it gets a virtual environment."""
-CLIENTS = ("sts", "ec2", "autoscaling", "elbv2", "cloudwatch", "iam", "service-quotas")
+CLIENTS = ("sts", "ec2", "autoscaling", "elbv2", "service-quotas")
 """The clients that a promotion to a target group makes."""
 SCRIPT = (
     "import boto3, resource; "

@@ -130,7 +130,7 @@ class Aws:
             # The local cloud reads the service from it and checks no signature.
             "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=, Signature=0",
         }
-        connection = HTTPConnection(self.endpoint.removeprefix("http://"), timeout=60)
+        connection = HTTPConnection(self.endpoint.removeprefix("http://"), timeout=600)
         try:
             connection.request("POST", "/", body, headers)
             answer = connection.getresponse()
