@@ -104,12 +104,12 @@ def listening_interval(elapsed: float, forecast: Forecast) -> float:
     return STEADY if forecast.due - elapsed > EARLY_BY else QUICK
 
 
-def rest(forecast: Forecast) -> float:
+def rest(forecast: Forecast, longest: float = IDLE) -> float:
     """Return the seconds before the first observation of a wait: the end is not expected earlier.
 
     What a phase has changed shows nothing new within a second of it.
     """
-    return interval(0.0, forecast) if forecast.quiet > QUICK else 0.0
+    return interval(0.0, forecast, quiet=longest) if forecast.quiet > QUICK else 0.0
 
 
 def needs_activities(group: str, observations: Sequence[Observation]) -> bool:

@@ -147,7 +147,8 @@ def test_load_balancers_are_read_each_second_once_the_end_is_near(due: float, ev
     [
         (GREEN, 0.0, 0.0),
         (GREEN, 7.0, 7.0),
-        (GREEN, 24.0, 10.0),
+        (GREEN, 24.0, 20.0),
+        (Drained("r000001"), 24.0, 10.0),
         (Drained("r000001"), 300.0, 15.0),
         (InFlightEnded("r000001"), 10.0, 0.0),
     ],

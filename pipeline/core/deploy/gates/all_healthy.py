@@ -72,8 +72,8 @@ class AllHealthy(Gate):
         return polling.forecast_like(timings.ready, passed=timings.since_launch)
 
     def rest(self, forecast: Forecast) -> float:
-        """Rest until the end may come."""
-        return polling.rest(forecast)
+        """Rest until the end may come; blue serves meanwhile."""
+        return polling.rest(forecast, 2 * polling.IDLE)
 
     def interval(self, wait: Wait) -> float:
         """Observe every second once one member is healthy: the others soon are."""
