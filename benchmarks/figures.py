@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 
@@ -43,3 +44,14 @@ def timed(action: Callable[[], Any]) -> float:
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
+
+
+def in_turn(
+    pairs: int, first: Callable[[], Any], second: Callable[[], Any], *, warm: bool = True
+) -> tuple[float, float]:
+    """Return the median seconds of two actions run A B A B ..., with `warm` after one of each."""
+    if warm:
+        first()
+        second()
+    times = [(timed(first), timed(second)) for _ in range(pairs)]
+    return median(one for one, _ in times), median(two for _, two in times)

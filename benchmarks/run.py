@@ -29,10 +29,11 @@ from typing import Any
 from benchmarks import summary
 from benchmarks.decisions import decision_figures
 from benchmarks.deployments import CAMPAIGN, SERIES, SMOKE, deployments
-from benchmarks.figures import Figure, at_least, at_most, shown, timed
+from benchmarks.figures import Figure, at_least, at_most, in_turn, shown, timed
 from benchmarks.local_cloud import PROGRAM, REPOSITORY, bench, command
 from benchmarks.page import table, updated
 from benchmarks.pictures import draw
+from benchmarks.starting import starting_figures
 from benchmarks.traffic import traffic_figures
 from pipeline.adapters.packer.stream import StreamReader
 from pipeline.core.masking import Masker
@@ -43,17 +44,6 @@ MEBIBYTE = 1 << 20
 CHUNK = 1 << 16
 
 
-def in_turn(
-    pairs: int, first: Callable[[], Any], second: Callable[[], Any], *, warm: bool = True
-) -> tuple[float, float]:
-    """Return the median seconds of two actions run A B A B ..., with `warm` after one of each."""
-    if warm:
-        first()
-        second()
-    times = [(timed(first), timed(second)) for _ in range(pairs)]
-    return median(one for one, _ in times), median(two for _, two in times)
-
-
 def help_figures() -> Iterator[Figure]:
     """Compare `--help` with an import of click alone."""
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
@@ -62,7 +52,7 @@ def help_figures() -> Iterator[Figure]:
         command([PROGRAM, "--help"], env=env),
         command([sys.executable, "-c", "import click"], env=env),
     )
-    yield at_most("--help over import click", own / click, "x", 1.5)
+    yield at_most("--help over import click", own / click, "x", 1.15)
     probe = (
         "import sys; from pipeline.cli.main import run; run(['--help']); "
         f"print(sum(m in sys.modules for m in {HEAVY!r}), file=sys.stderr)"
@@ -155,6 +145,7 @@ def deployment_part() -> dict[str, Any]:
 PARTS: dict[str, Callable[[], Iterable[Figure] | dict[str, Any]]] = {
     "stream reader": stream_figures,
     "--help": help_figures,
+    "starting": starting_figures,
     "unchanged bake": unchanged_figures,
     "six bakes at once": six_at_once,
     "a load balancer while Terraform applies": traffic_figures,

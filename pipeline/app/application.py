@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import config
 from pipeline.adapters.aws.client import Clients
@@ -19,13 +20,15 @@ from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.factory import open_store
 from pipeline.adapters.terraform.root_module import shipped_module
-from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.ci import require_lasting_state
 from pipeline.core.errors import ConfigurationError, PipelineError
 from pipeline.core.events import Event, Message, Report
 from pipeline.core.masking import SHORTEST, Masker, texts
 from pipeline.core.terraform.program import ProgramChoice
 from pipeline.core.terraform.root_module import FILE_INPUTS, Bucket, Root
+
+if TYPE_CHECKING:
+    from pipeline.adapters.terraform.terraform import Terraform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +161,8 @@ class Application:
             change=change,
             environment=environment,
         )
+        from pipeline.adapters.terraform.terraform import Terraform
+
         return Terraform(
             environ=self.environ,
             choice=choice,

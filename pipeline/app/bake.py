@@ -1,4 +1,4 @@
-"""Bake an image, read the baked images, and quarantine one."""
+"""Bake an image."""
 
 from __future__ import annotations
 
@@ -13,22 +13,16 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.credentials import lifetime
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.ci.outputs import require_writable, write_ci, write_tfvars
-from pipeline.adapters.clock import CloudPace, DeferringClock, speed_of
-from pipeline.adapters.packer.build_locks import is_running_here, read_log
-from pipeline.adapters.packer.image_catalog import ImageCatalog
+from pipeline.adapters.clock import DeferringClock, speed_of
 from pipeline.adapters.packer.packer import Packer
-from pipeline.adapters.packer.stream import parse_log
 from pipeline.adapters.packer.template_source import read_source
 from pipeline.adapters.packer.workspace import LocalWorkplace
-from pipeline.adapters.store.records.image_records import ImageRecords
 from pipeline.app.application import Application, Options
 from pipeline.app.bake_request import hidden_values, request_of, secrets_of
+from pipeline.app.baked_images import records
 from pipeline.core.bake.bakery import Bakery
 from pipeline.core.bake.model import BakeRequest, BakeResult
-from pipeline.core.deploy.selection.release import image_of
 from pipeline.core.events import Message
-from pipeline.core.freshness import read_until
-from pipeline.core.image import STATUS_TAG, Image, ImageStatus
 from pipeline.core.masking import Masker, texts
 from pipeline.core.preflight.checks import refusal
 from pipeline.core.preflight.credentials import credential_findings
@@ -78,30 +72,6 @@ def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[],
     return check
 
 
-def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
-    """Return the images of the app, newest first."""
-    return catalog(app, clients).known(app.settings.app, app.settings.region)
-
-
-def catalog(app: Application, clients: Clients) -> ImageCatalog:
-    """Return the catalog of the images in AWS and in the store."""
-    clock = CloudPace(app.interrupts, speed_of(app.environ))
-    return ImageCatalog(clients, records(app, clients, timedelta()), clock)
-
-
-def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> None:
-    """Mark an image as quarantined, in the records and by its tag in AWS."""
-    known = known_images(app, clients)
-    image = image_of(known, ami_id, app.settings.app, app.settings.region)
-    if image.name:
-        records(app, clients, timedelta()).quarantine(image, reason)
-    images, clock = Ec2Images(clients), DeferringClock(speed_of(app.environ))
-    for region, there in image.ids.items():
-        seen = read_until(partial(images.find, region, there), lambda each: each is not None, clock)
-        if seen:
-            images.tag(seen, {STATUS_TAG: ImageStatus.QUARANTINED})
-
-
 def _bakery(
     app: Application,
     wanted: config.BakeSettings,
@@ -144,13 +114,3 @@ def _require_credentials(app: Application, bake: float, then: float) -> None:
         raise refusal(found)
     for each in found:
         app.report(Message(text=f"{each.where}: {each.what}; {each.remedy}"))
-
-
-def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecords:
-    """Return the image records of the store; `lasts` is the longest time that a bake may take."""
-    return ImageRecords(
-        app.store(clients),
-        runs=lambda image: is_running_here(app.logs, image.bake),
-        lasts=lasts,
-        logged=lambda image: parse_log(read_log(app.logs, image.bake)),
-    )

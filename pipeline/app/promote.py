@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
-from pipeline.app.bake import known_images
+from pipeline.app.baked_images import known_images
 from pipeline.app.environment.freezes import gate_of
 from pipeline.app.environment.image_choice import choose
 from pipeline.app.environment.interrupted import handling

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pipeline.app.application import Application, Options
-from pipeline.app.bake import bake, known_images, records
+from pipeline.app.bake import bake
+from pipeline.app.baked_images import known_images, records
 from pipeline.app.environment.architectures import supported_architectures
 from pipeline.app.environment.freezes import gate_of
 from pipeline.app.environment.interrupted import handling

@@ -121,7 +121,7 @@ def named_in(reader: EnvironmentReader, document: Environment, to: str) -> Named
         return Named(id=to)
     if named := release_named(document, to):
         return named
-    from pipeline.app.bake import known_images
+    from pipeline.app.baked_images import known_images
     from pipeline.app.environment.architectures import supported_architectures
 
     images = known_images(reader.app, reader.clients)
@@ -292,7 +292,7 @@ class Rollback:
         )
 
     def _to_new_group(self, confirm: Confirm) -> Deployment | PlanPreview:
-        from pipeline.app.bake import known_images
+        from pipeline.app.baked_images import known_images
         from pipeline.app.promote import Promotion
 
         reader, document = self.leased.reader, self.leased.document()

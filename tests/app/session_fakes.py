@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.app import Options, bake
+from pipeline.app import Options, baked_images
 from pipeline.app.abort import abort
 from pipeline.app.environment import leased, session
 from pipeline.app.environment.leased import LeasedEnvironment
@@ -101,7 +101,7 @@ class FakeEnvironment:
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
         monkeypatch.setattr(leased, "build_reconciler", lambda *_: a_reconciler(self.fake))
         monkeypatch.setattr(leased, "recorded", lambda *_: nullcontext())
-        monkeypatch.setattr(bake, "quarantine", self.quarantine)
+        monkeypatch.setattr(baked_images, "quarantine", self.quarantine)
 
     @property
     def held(self) -> Any:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.app import bake, promote, rollback
+from pipeline.app import baked_images, promote, rollback
 from pipeline.app.environment import session
 from pipeline.cli.rollback import undid_another
 from pipeline.core.deploy.plan import PlanPreview, PromoteRequest, RollbackRequest
@@ -85,7 +85,7 @@ def chosen(
         return SimpleNamespace(run=lambda _: None)
 
     monkeypatch.setattr(promote, "Promotion", promotion)
-    monkeypatch.setattr(bake, "known_images", lambda *_: ())
+    monkeypatch.setattr(baked_images, "known_images", lambda *_: ())
     rollback.roll_back(environment.app, request, never)
     return images[0]
 
@@ -109,7 +109,7 @@ def test_a_rollback_to_a_release_that_served_lately_does_not_soak(
         return SimpleNamespace(run=lambda _: None)
 
     monkeypatch.setattr(promote, "Promotion", promotion)
-    monkeypatch.setattr(bake, "known_images", lambda *_: ())
+    monkeypatch.setattr(baked_images, "known_images", lambda *_: ())
     request = replace(REQUEST, to=f"r{number:06}")
     rollback.roll_back(environment.app, request, never)
     assert given == [quick]
@@ -141,7 +141,7 @@ def test_why_a_person_rolls_back_is_recorded_without_its_secrets(
         return SimpleNamespace(run=lambda _: None)
 
     monkeypatch.setattr(promote, "Promotion", promotion)
-    monkeypatch.setattr(bake, "known_images", lambda *_: ())
+    monkeypatch.setattr(baked_images, "known_images", lambda *_: ())
     rollback.roll_back(cold.app, request, never)
     assert given[0].why == "hunter22 leaked"
 

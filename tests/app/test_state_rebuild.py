@@ -35,7 +35,7 @@ class LostEnvironment(FakeEnvironment):
         self.seen = [GROUPS]
         self.groups: Any = self
         monkeypatch.setattr(LeasedEnvironment, "resources", lambda _: (self, self.fence))
-        monkeypatch.setattr("pipeline.app.bake.known_images", lambda *_: ())
+        monkeypatch.setattr("pipeline.app.baked_images.known_images", lambda *_: ())
         monkeypatch.setattr("pipeline.app.state.newest_record", lambda _: 0)
         monkeypatch.setattr(unrecorded, "newest_record", lambda _: 0)
 

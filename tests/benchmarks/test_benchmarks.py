@@ -13,6 +13,7 @@ from benchmarks.deployments import CAMPAIGN
 from benchmarks.observed import Window, percentile
 from benchmarks.pictures import stacked, ticks
 from benchmarks.service import NONE, REAL
+from benchmarks.starting import compiling, first_change
 
 POOL, KEY, OLD, NEW = "pool", "one", "ami-old", "ami-new"
 WINDOW = Window(key=KEY, pool=POOL, image=NEW, members=2, began=100.0, ended=160.0, until=165.0)
@@ -304,3 +305,15 @@ def test_layers_are_stacked_in_steps() -> None:
 
 def test_an_axis_is_marked_at_round_numbers() -> None:
     assert ticks(50, 100, 3) == [(0.0, "0"), (40.0, "20"), (80.0, "40")]
+
+
+def test_the_first_change_is_the_first_call_that_is_no_read() -> None:
+    calls = [call(101, "GetCallerIdentity"), call(102, "DescribeTargetHealth")]
+    changes = [call(103, "AttachTrafficSources"), call(104, "DetachTrafficSources")]
+    assert first_change([*calls, *changes]) == 103
+    with pytest.raises(StopIteration):
+        first_change(calls)
+
+
+def test_a_measured_program_keeps_compiled_modules() -> None:
+    assert compiling({"PATH": "/bin", "PYTHONDONTWRITEBYTECODE": "1"}) == {"PATH": "/bin"}

@@ -272,3 +272,33 @@ def test_the_options_after_a_command_reach_it(monkeypatch: pytest.MonkeyPatch) -
         (False, False, "text"),
         (True, True, "json"),
     ]
+
+
+BESIDE = ("boto3", "s3transfer", "rich", "jinja2", "aiohttp", "opentelemetry", "python_terraform")
+"""Libraries that no command needs before its first call of AWS."""
+OF_OTHERS = (
+    "pipeline.adapters.packer.packer",
+    "pipeline.adapters.packer.stream",
+    "pipeline.adapters.terraform.terraform",
+    "pipeline.core.preflight.facts",
+)
+"""Modules of bake and promote, which a person who waits for a rollback or a status does not need.
+"""
+
+
+def test_a_rollback_and_a_status_import_no_module_of_bake_and_promote() -> None:
+    code = (
+        "import sys\n"
+        "import pipeline.cli.main, pipeline.cli.rollback, pipeline.app.rollback\n"
+        "import pipeline.cli.status, pipeline.app.status, pipeline.app.baked_images\n"
+        "from pipeline.adapters.aws.client import default_session\ndefault_session('')\n"
+        f"found = set({OF_OTHERS!r}) & set(sys.modules)\n"
+        "import pipeline.cli.rebuild, pipeline.app.rebuild\n"
+        f"found |= set({BESIDE!r}) & set(sys.modules)\n"
+        "sys.exit(','.join(sorted(found)) or 0)"
+    )
+    root = Path(main.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")

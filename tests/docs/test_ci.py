@@ -103,6 +103,35 @@ def test_every_action_is_pinned_by_commit() -> None:
     assert [each for each in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each)] == []
 
 
+@pytest.mark.parametrize("name", ["github-actions.yml", "nightly.yml", "plan.yml"])
+def test_a_workflow_that_plans_caches_the_provider_before_it(name: str) -> None:
+    jobs = yaml.safe_load((CI / name).read_text())["jobs"].values()
+    job = next(each for each in jobs if "TF_PLUGIN_CACHE_DIR" in each.get("env", {}))
+    used = [step.get("uses", "").partition("@")[0] for step in job["steps"]]
+    cached = job["steps"][used.index("actions/cache")]["with"]
+    place = "${{ github.workspace }}/" + cached["path"]
+    assert job["env"]["TF_PLUGIN_CACHE_DIR"] == place
+    assert "${{ steps.providers.outputs.key }}" in cached["key"]
+    (made,) = [each for each in job["steps"] if each.get("id") == "providers"]
+    # Terraform rejects a folder that does not exist (its docs, "Provider Plugin Cache").
+    assert made["run"].startswith('mkdir -p "$TF_PLUGIN_CACHE_DIR"\n')
+    plans = [index for index, each in enumerate(job["steps"]) if "exec ami" in each.get("run", "")]
+    assert used.index("actions/cache") < plans[0]
+
+
+def test_nothing_stands_between_a_rollback_on_github_and_the_traffic() -> None:
+    assert not any("actions/cache" in each.get("uses", "") for each in steps(CI / "rollback.yml"))
+
+
+def test_on_gitlab_every_job_that_plans_caches_the_provider() -> None:
+    jobs = yaml.safe_load((CI / "gitlab-ci.yml").read_text())
+    (path,) = jobs[".terraform"]["cache"]["paths"]
+    assert jobs["variables"]["TF_PLUGIN_CACHE_DIR"] == f"$CI_PROJECT_DIR/{path.rstrip('/')}"
+    assert 'mkdir -p "$TF_PLUGIN_CACHE_DIR"' in jobs[".aws"]["before_script"]
+    planning = ("plan", "promote", "nightly", "rollback")
+    assert {jobs[name]["extends"] for name in planning} == {".terraform"}
+
+
 def test_on_gitlab_one_deployment_runs_at_a_time() -> None:
     jobs = yaml.safe_load((CI / "gitlab-ci.yml").read_text())
     assert jobs["promote"]["resource_group"] == jobs["nightly"]["resource_group"]

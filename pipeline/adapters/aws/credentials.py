@@ -10,11 +10,13 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import IDENTITY, default_session, translate_errors
 from pipeline.adapters.aws.retry import call
-from pipeline.core.preflight.facts import CredentialFacts
+
+if TYPE_CHECKING:
+    from pipeline.core.preflight.facts import CredentialFacts
 
 STATIC_PROVIDERS = frozenset({"env", "explicit", "shared-credentials-file", "config-file"})
 """botocore's names of the credential providers that cannot renew credentials."""
@@ -69,6 +71,8 @@ def read_credentials(environ: Mapping[str, str] = os.environ) -> CredentialFacts
     only. Those of environment variables and files are never renewed, and may or may not have an
     expiry time. Raises botocore's error if the credentials cannot be read.
     """
+    from pipeline.core.preflight.facts import CredentialFacts
+
     session = default_session("")
     credentials = session.get_credentials()
     if credentials is None:
@@ -88,6 +92,8 @@ def lifetime(seconds: float, region: str) -> CredentialFacts | None:
     A tool cannot renew what it gets, so `seconds` is set for credentials that botocore renews,
     too. Raises RefusedError if the credentials cannot be read.
     """
+    from pipeline.core.preflight.facts import CredentialFacts
+
     with translate_errors(IDENTITY, region):
         default_session(region)
         facts = read_credentials()

@@ -20,10 +20,11 @@ from pipeline.core.bake.model import BuildResources, ObservedImage, Removal, Sou
 from pipeline.core.changes.model import ComparedImage
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import BAKE_TAG, STATUS_TAG, TAG_PREFIX, ImageStatus
-from pipeline.core.preflight.facts import ImageFacts
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import ImageTypeDef, TagTypeDef
+
+    from pipeline.core.preflight.facts import ImageFacts
 
 NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
 PROTECTED = frozenset({"OperationNotPermitted"})
@@ -32,7 +33,6 @@ NO_SNAPSHOT = frozenset({"InvalidSnapshot.NotFound"})
 IN_USE = frozenset({"InvalidSnapshot.InUse"})
 IMAGES = 1000
 """Images in a page, the most EC2 takes (DescribeImages)."""
-
 FILTERED = 200
 """Values of one filter, the most that EC2 takes."""
 
@@ -259,6 +259,8 @@ class Ec2Images:
 
 def read_image_facts(ec2: Any, image_id: str) -> ImageFacts | None:
     """Return an AMI, disabled and deprecated ones too; None if this account cannot see it."""
+    from pipeline.core.preflight.facts import ImageFacts
+
     options = {"IncludeDeprecated": True, "IncludeDisabled": True}
     found = _describe(ec2, {"image-id": [image_id]}, **options)
     if not found:

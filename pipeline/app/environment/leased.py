@@ -204,7 +204,7 @@ def _quarantine(reader: EnvironmentReader, ledger: Ledger, ami_id: str, release:
 
     The service is restored by now, so such an error must not fail the rollback.
     """
-    from pipeline.app.bake import quarantine
+    from pipeline.app.baked_images import quarantine
 
     ledger.update(lambda document: document.with_quarantined(ami_id))
     reason = f"{release} was rolled back from in {reader.environment}"

@@ -89,7 +89,7 @@ def _commit(reader: EnvironmentReader, deployment: Deployment) -> str:
         return ""
     from datetime import timedelta
 
-    from pipeline.app.bake import records
+    from pipeline.app.baked_images import records
 
     found = records(reader.app, reader.clients, timedelta()).find(reader.app.settings.app, ami_id)
     return found.commit if found else ""

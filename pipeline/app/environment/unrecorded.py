@@ -53,7 +53,7 @@ def rebuilding(reader: EnvironmentReader) -> Rebuilding:
 
 
 def _rebuilt(reader: EnvironmentReader) -> Environment:
-    from pipeline.app.bake import known_images
+    from pipeline.app.baked_images import known_images
 
     wanted = reader.key
     traces = reader.groups.traces(wanted)

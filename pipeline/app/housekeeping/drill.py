@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
-from pipeline.app.bake import known_images
+from pipeline.app.baked_images import known_images
 from pipeline.app.environment.interrupted import Interrupted, finish, require_finished
 from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.app.environment.reader import EnvironmentReader

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.app.application import Application
-from pipeline.app.bake import known_images
 from pipeline.app.bake_request import source_of
+from pipeline.app.baked_images import known_images
 from pipeline.app.status import StatusReader
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import Message

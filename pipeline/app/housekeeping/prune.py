@@ -14,7 +14,7 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.records.environments import Environments
 from pipeline.adapters.store.records.image_records import ImageRecords
 from pipeline.app.application import Application
-from pipeline.app.bake import records
+from pipeline.app.baked_images import records
 from pipeline.core.bake.model import ObservedImage
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import Message

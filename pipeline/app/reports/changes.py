@@ -13,7 +13,7 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.ci.git import read_commits
 from pipeline.app.application import Application
-from pipeline.app.bake import records
+from pipeline.app.baked_images import records
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.changes.compare import Side, compare
 from pipeline.core.changes.model import (

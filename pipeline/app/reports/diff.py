@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.app.application import Application
-from pipeline.app.bake import known_images
+from pipeline.app.baked_images import known_images
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.reports.changes import ImageReader
 from pipeline.core import commands

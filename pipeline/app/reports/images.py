@@ -10,7 +10,7 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.aws.inventory.uses import read_uses
 from pipeline.app.application import Application
-from pipeline.app.bake import catalog, known_images, records
+from pipeline.app.baked_images import catalog, known_images, records
 from pipeline.core.changes.lineage import ImageReport, Lineage, LineageReport
 from pipeline.core.changes.model import ComparedImage
 from pipeline.core.deploy.selection.release import image_of

@@ -155,7 +155,7 @@ def image_text(report: ImageReport, width: int = 100) -> str:
         ("image", image.id),
         ("name", image.name or report.seen.name),
         ("version", image.version),
-        ("app", image.app if image.name else "not baked by ami-pipeline"),
+        ("app", image.app if image.name else _foreign(report)),
         ("created", image.created or report.seen.created),
         ("status", _status(image, report.lineage) if image.name else ""),
         ("reason", image.reason),
@@ -165,6 +165,11 @@ def image_text(report: ImageReport, width: int = 100) -> str:
     ]
     lines = [f"{name:<10} {wrapped(one_line(text), width, 11)}" for name, text in rows if text]
     return "\n".join([*lines, "", *_running(report)])
+
+
+def _foreign(report: ImageReport) -> str:
+    unknown = "" if report.seen.id else f"; EC2 shows no such image in {report.image.region}"
+    return f"not baked by ami-pipeline{unknown}"
 
 
 def _source(report: ImageReport) -> str:

@@ -131,7 +131,7 @@ def test_github_gets_the_commit_of_the_images_record(
 ) -> None:
     from datetime import timedelta  # noqa: PLC0415
 
-    from pipeline.app.bake import records  # noqa: PLC0415 - it imports every adapter
+    from pipeline.app.baked_images import records  # noqa: PLC0415 - it imports every adapter
 
     github = GitHub()
     with receiving(github) as server:

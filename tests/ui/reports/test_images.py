@@ -194,5 +194,8 @@ def test_a_source_image_of_others_is_asked_about_by_its_id() -> None:
         "image      ami-5\nname       al2023-6.1\napp        not baked by ami-pipeline\n"
         "created    2025-12-25T00:00:00Z\n\nUSED BY"
     )
+    assert "app        not baked by ami-pipeline; EC2 shows no such image in eu-central-1" in (
+        image_text(one(foreign, ImageContents()))
+    )
     assert (document["name"], document["created"]) == ("al2023-6.1", "2025-12-25T00:00:00Z")
     assert "shop-production-r000007" in text

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event, Lock, Thread
 
 from pipeline.adapters.aws.credentials import secrets_in
 from pipeline.adapters.files.logs import appending
 from pipeline.adapters.process.process import Command, Service, serve
+from pipeline.adapters.terraform.provider.folders import START, socket_folder
 from pipeline.adapters.terraform.provider.package import (
     Package,
     StoppedError,
@@ -40,13 +40,10 @@ from pipeline.core.terraform.shared_provider import (
     provider_environment,
 )
 
-START = 60.0
-"""Seconds that a provider has to start, as in Terraform (go-plugin's StartTimeout)."""
 DYING = 1.0
 """Seconds until a provider has ended that a command just lost."""
 KEPT_OUTPUT = 200
 """Chunks of a provider's last output, for the log; a panic prints every goroutine."""
-FOLDER = "ami-pipeline-provider-"
 
 
 @dataclass(kw_only=True)
@@ -169,10 +166,8 @@ class SharedProvider:
 
     def _start(self, package: Package, environ: Mapping[str, str]) -> _Running | None:
         with ExitStack() as resources:
-            folder = resources.enter_context(
-                TemporaryDirectory(prefix=FOLDER, ignore_cleanup_errors=True)
-            )
-            own = provider_environment(environ, folder, linux=sys.platform == "linux")
+            folder = resources.enter_context(socket_folder())
+            own = provider_environment(environ, str(folder), linux=sys.platform == "linux")
             if own is None:
                 return None
             output: deque[bytes] = deque(maxlen=KEPT_OUTPUT)
@@ -189,7 +184,7 @@ class SharedProvider:
                 return None
             resources.callback(service.close)
             found = parse_handshake(service.line)
-            if found is None or Path(found.socket).parent != Path(folder):
+            if found is None or Path(found.socket).parent != folder:
                 self._give_up(f"an unexpected socket: {service.line!r}", output, environ)
                 return None
             self._log(f"provider: {package.program}, process {service.pid}\n".encode(), environ)
