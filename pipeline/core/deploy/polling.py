@@ -31,8 +31,6 @@ NEAR = 2.0
 """Seconds before the expected end from which everything is read each second: where only the load
 balancers are read, the end is noticed one call later.
 """
-EARLY_BY = 5.0
-"""Seconds before the expected end from which the load balancers are read each second."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,11 +95,6 @@ def is_uncertain(elapsed: float, forecast: Forecast) -> bool:
     """Return True if the end may have come by now but is not expected around this moment."""
     quiet = forecast.quiet - elapsed > QUICK
     return not quiet and not -NEAR <= elapsed - forecast.due <= MARGIN
-
-
-def listening_interval(elapsed: float, forecast: Forecast) -> float:
-    """Return the seconds between two reads of the load balancers alone."""
-    return STEADY if forecast.due - elapsed > EARLY_BY else QUICK
 
 
 def rest(forecast: Forecast, longest: float = IDLE) -> float:

@@ -134,14 +134,6 @@ def test_groups_are_observed_rarely_before_and_after_the_expected_end() -> None:
     ]
 
 
-@pytest.mark.parametrize(("due", "every"), [(30, 2.0), (25, 1.0), (0, 1.0)])
-def test_load_balancers_are_read_each_second_once_the_end_is_near(due: float, every: float) -> None:
-    watcher = watching(GREEN, Forecast(quiet=0, due=due))
-    watcher.add(observation(0.0))
-    watcher.add(observation(20.0))
-    assert watcher.listening_interval == every
-
-
 @pytest.mark.parametrize(
     ("gate", "quiet", "seconds"),
     [

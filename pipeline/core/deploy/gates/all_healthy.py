@@ -87,10 +87,6 @@ class AllHealthy(Gate):
         uncertain = polling.is_uncertain(wait.elapsed, wait.forecast)
         return bool(wait.place.balancers) and uncertain and not wait.serves(self.release)
 
-    def listening_interval(self, wait: Wait) -> float:
-        """Read the load balancers each second once the end is near."""
-        return polling.listening_interval(wait.elapsed, wait.forecast)
-
     def is_news(self, wait: Wait, observation: Observation) -> bool:
         """Return True once a load balancer shows a healthy member."""
         return wait.serves(self.release, observation)
