@@ -122,6 +122,9 @@ class FakeEnvironment:
     def image_states(self, _document: Environment) -> ImageStates:
         return self.images
 
+    def start_provider(self, _document: Environment) -> None:
+        """Start nothing: no test here runs Terraform."""
+
     def require_known(self) -> None:
         self.calls.append("configuration")
 

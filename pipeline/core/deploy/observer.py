@@ -179,7 +179,7 @@ class Observer:
         """
         due = min(watcher.due, deadline) if deadline > self.pace.now() else watcher.due
         while watcher.listens and due - self.pace.now() > QUICK:
-            self._take_turn(TARGETS, every=watcher.listening_interval)
+            self._take_turn(TARGETS)
             heard = self.groups.observe((), self.place.all_balancers, activities=())
             heard = replace(heard, groups=watcher.latest.groups, weights=watcher.latest.weights)
             if not heard.unreadable and watcher.is_news(heard):
@@ -188,9 +188,9 @@ class Observer:
                 return
         self.pace.sleep(max(SHORTEST_SLEEP, due - self.pace.now()))
 
-    def _take_turn(self, *apis: str, every: float = QUICK) -> None:
-        """Wait until so many seconds have passed since the last call of each of these APIs."""
-        due = max(self._called.get(api, -inf) for api in apis) + every
+    def _take_turn(self, *apis: str) -> None:
+        """Wait until a second has passed since the last call of each of these APIs."""
+        due = max(self._called.get(api, -inf) for api in apis) + QUICK
         if (left := due - self.pace.now()) > 0:
             self.pace.sleep(left)
         self._called |= dict.fromkeys(apis, self.pace.now())

@@ -31,8 +31,6 @@ NEAR = 2.0
 """Seconds before the expected end from which everything is read each second: where only the load
 balancers are read, the end is noticed one call later.
 """
-EARLY_BY = 5.0
-"""Seconds before the expected end from which the load balancers are read each second."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,17 +97,12 @@ def is_uncertain(elapsed: float, forecast: Forecast) -> bool:
     return not quiet and not -NEAR <= elapsed - forecast.due <= MARGIN
 
 
-def listening_interval(elapsed: float, forecast: Forecast) -> float:
-    """Return the seconds between two reads of the load balancers alone."""
-    return STEADY if forecast.due - elapsed > EARLY_BY else QUICK
-
-
-def rest(forecast: Forecast) -> float:
+def rest(forecast: Forecast, longest: float = IDLE) -> float:
     """Return the seconds before the first observation of a wait: the end is not expected earlier.
 
     What a phase has changed shows nothing new within a second of it.
     """
-    return interval(0.0, forecast) if forecast.quiet > QUICK else 0.0
+    return interval(0.0, forecast, quiet=longest) if forecast.quiet > QUICK else 0.0
 
 
 def needs_activities(group: str, observations: Sequence[Observation]) -> bool:

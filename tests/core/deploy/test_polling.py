@@ -134,20 +134,13 @@ def test_groups_are_observed_rarely_before_and_after_the_expected_end() -> None:
     ]
 
 
-@pytest.mark.parametrize(("due", "every"), [(30, 2.0), (25, 1.0), (0, 1.0)])
-def test_load_balancers_are_read_each_second_once_the_end_is_near(due: float, every: float) -> None:
-    watcher = watching(GREEN, Forecast(quiet=0, due=due))
-    watcher.add(observation(0.0))
-    watcher.add(observation(20.0))
-    assert watcher.listening_interval == every
-
-
 @pytest.mark.parametrize(
     ("gate", "quiet", "seconds"),
     [
         (GREEN, 0.0, 0.0),
         (GREEN, 7.0, 7.0),
-        (GREEN, 24.0, 10.0),
+        (GREEN, 24.0, 20.0),
+        (Drained("r000001"), 24.0, 10.0),
         (Drained("r000001"), 300.0, 15.0),
         (InFlightEnded("r000001"), 10.0, 0.0),
     ],

@@ -24,7 +24,7 @@ HEALTHY = frozenset({"healthy", "InService"})
 
 
 Descriptions = Mapping[str, dict[str, Any]]
-"""Load balancers and target groups as AWS describes them, by name and by ARN."""
+"""Load balancers and target groups as AWS describes them, by the identifiers of `Balancer`."""
 
 
 def find(
@@ -62,7 +62,8 @@ def find_described(
         for name in target_groups
         if name not in groups
     ]
-    return tuple(dict.fromkeys(found)), tuple(dict.fromkeys(absent)), {**classic, **groups}
+    by_arn = {each["TargetGroupArn"]: each for each in groups.values()}
+    return tuple(dict.fromkeys(found)), tuple(dict.fromkeys(absent)), {**classic, **by_arn}
 
 
 def resolve(

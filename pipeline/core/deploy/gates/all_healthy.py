@@ -72,8 +72,8 @@ class AllHealthy(Gate):
         return polling.forecast_like(timings.ready, passed=timings.since_launch)
 
     def rest(self, forecast: Forecast) -> float:
-        """Rest until the end may come."""
-        return polling.rest(forecast)
+        """Rest until the end may come; blue serves meanwhile."""
+        return polling.rest(forecast, 2 * polling.IDLE)
 
     def interval(self, wait: Wait) -> float:
         """Observe every second once one member is healthy: the others soon are."""
@@ -86,10 +86,6 @@ class AllHealthy(Gate):
         """Return True before the first member is healthy, unless that is due now."""
         uncertain = polling.is_uncertain(wait.elapsed, wait.forecast)
         return bool(wait.place.balancers) and uncertain and not wait.serves(self.release)
-
-    def listening_interval(self, wait: Wait) -> float:
-        """Read the load balancers each second once the end is near."""
-        return polling.listening_interval(wait.elapsed, wait.forecast)
 
     def is_news(self, wait: Wait, observation: Observation) -> bool:
         """Return True once a load balancer shows a healthy member."""

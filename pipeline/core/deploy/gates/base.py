@@ -105,10 +105,6 @@ class Gate(ABC):
         """Return True if reading the load balancers alone is enough until they show news."""
         return False
 
-    def listening_interval(self, wait: Wait) -> float:
-        """Return the seconds between two reads of the load balancers alone."""
-        return polling.QUICK
-
     def is_news(self, wait: Wait, observation: Observation) -> bool:
         """Return True if this observation of the load balancers alone is a reason to read all."""
         return True

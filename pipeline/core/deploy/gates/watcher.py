@@ -111,11 +111,6 @@ class GateWatcher:
         """Whether an observation from before the phase may be the first one."""
         return not self.wait.observations and self.gate.accepts_earlier(self.wait.policy)
 
-    @property
-    def listening_interval(self) -> float:
-        """The seconds between two reads of the load balancers alone."""
-        return self.gate.listening_interval(self.wait)
-
     def rest(self, longest: float) -> float:
         """Return the seconds before the first observation, at most `longest`; the wait knows."""
         seconds = min(self.gate.rest(self.wait.forecast), longest)

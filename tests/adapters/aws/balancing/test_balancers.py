@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.aws.balancing.balancer_settings import describe
-from pipeline.adapters.aws.balancing.balancers import resolve, target_reader
+from pipeline.adapters.aws.balancing.balancers import find_described, resolve, target_reader
 from pipeline.adapters.aws.client import Clients
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Target
@@ -73,6 +73,16 @@ def test_a_classic_load_balancer_and_a_target_group_are_described_alike(service:
     attributes["ConnectionDraining"]["Enabled"] = False
     elb.modify_load_balancer_attributes(LoadBalancerName="web", LoadBalancerAttributes=attributes)
     assert describe(service.clients, REGION, [service.classic])[0].drain_seconds == 0.0
+
+
+def test_load_balancers_that_were_just_found_are_not_described_again(service: Service) -> None:
+    existing, _, known = find_described(service.clients, REGION, ["web"], ["web-tg"])
+    whole = describe(service.clients, REGION, existing)
+    service.cloud.client.forget_calls()
+    assert describe(service.clients, REGION, existing, known) == whole
+    # The load balancer of the target group has listeners to count.
+    assert "DescribeTargetGroups" not in service.calls()
+    assert service.calls()["DescribeTargetGroupAttributes"] == 1
 
 
 def facts(balancer: Balancer, **given: Any) -> BalancerFacts:
