@@ -148,9 +148,6 @@ class FakeEnvironment:
     def identify(self) -> None:
         self.calls.append("account")
 
-    def start_provider(self, document: Environment) -> None:
-        """Do nothing: these tests run no Terraform."""
-
     def take(self, _command: str) -> Any:
         self.calls.append("lease")
         return nullcontext(self.held)
