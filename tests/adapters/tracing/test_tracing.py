@@ -31,6 +31,7 @@ from pipeline.core.state.deployment import (
     Result,
     Runner,
 )
+from tests.aws.moto_account import made
 from tests.collector import Collector, a_collector, attributes
 
 RUN = "https://ci.example/runs/17"
@@ -152,6 +153,7 @@ def test_a_collector_that_does_not_answer_is_not_waited_for(collector: Collector
 
 def test_each_request_to_aws_is_told_with_its_answer(aws: Clients, collector: Collector) -> None:
     del aws
+    made.cache_clear()  # a client tells those that watched when it was made
     tracing = Tracing({})
     tracing.watch("us-east-1")
     tracing.tracer.report(DeploymentBegan(deployment=PROMOTING, phases=()))
@@ -159,6 +161,7 @@ def test_each_request_to_aws_is_told_with_its_answer(aws: Clients, collector: Co
     clients.ec2("us-east-1").describe_key_pairs()
     with pytest.raises(Exception, match="InvalidAMIID"):
         clients.ec2("us-east-1").describe_images(ImageIds=["ami-00000000000000000"])
+    made.cache_clear()
     assert tracing.close() == 0
     spans = collector.spans
     assert attributes(spans["EC2.DescribeKeyPairs"])["http.response.status_code"] == 200
