@@ -70,8 +70,7 @@ def orphans(after: Snapshot) -> list[str]:
 
 def pending(content: Mapping[str, Any]) -> list[str]:
     """Return the releases whose removal a document leaves to a later command."""
-    releases = content["releases"] if content else {}
-    return sorted(name for name, each in releases.items() if each.get("removal"))
+    return pairs.unremoved(content["releases"] if content else {})
 
 
 def knows_all(after: Snapshot) -> list[str]:
@@ -194,7 +193,8 @@ def declared(after: Snapshot, *, idle: bool) -> list[str]:
         if existing != names:
             found.append(f"{what} are {sorted(existing)}, releases {sorted(names)}")
     attached = {name for name, sources in after.attached.items() if sources}
-    if attached != {after.serving}:
+    idle_side = pairs.waiting(after)
+    if attached - set(idle_side) != {after.serving}:
         found.append(f"{sorted(attached)} are attached, {after.serving} serves")
     failed = [name for name, kept in after.releases.items() if kept["failed"]]
     if failed:

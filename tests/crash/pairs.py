@@ -30,8 +30,22 @@ class Shift:
     weights: Mapping[str, int]
 
 
+def unremoved(releases: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the releases whose removal a later command does."""
+    return sorted(name for name, each in releases.items() if each.get("removal"))
+
+
+def waiting(after: Snapshot) -> dict[str, set[str]]:
+    """Return the idle target groups in which each release waits for its removal."""
+    names = unremoved(after.releases) if after.weights else []
+    return {name: set(after.attached.get(name, ())) for name in names}
+
+
 def ended(after: Snapshot) -> list[str]:
-    """After the end one target group has all traffic, and the serving release is only there."""
+    """After the end one target group has all traffic, and the serving release is only there.
+
+    The other one is empty, unless a release waits there for its removal.
+    """
     if not after.weights:
         return []
     live = {pool for pool, weight in after.weights.items() if weight == ALL}
@@ -44,10 +58,11 @@ def ended(after: Snapshot) -> list[str]:
         found.append(f"{after.serving} has {sorted(recorded)} in the document, not {sorted(live)}")
     if attached != live:
         found.append(f"{after.serving} is attached to {sorted(attached)}, not {sorted(live)}")
+    used = live.union(*waiting(after).values())
     found += [
         f"{sorted(members)} are registered in {pool}, which is idle"
         for pool, members in after.registered.items()
-        if members and pool not in live
+        if members and pool not in used
     ]
     return found
 
