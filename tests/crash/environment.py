@@ -256,10 +256,12 @@ class CrashEnvironment:
             time.sleep(PAUSE)
 
     def _unsettled(self, snapshot: Snapshot) -> bool:
-        left = self.site.left(
-            snapshot.groups, {name for name in snapshot.attached if snapshot.attached[name]}
-        )
-        return any(left.values())
+        attached = {name for name in snapshot.attached if snapshot.attached[name]}
+        members = (each for name in attached for each in snapshot.groups[name]["Instances"])
+        known = {each["InstanceId"] for each in members}
+        # The last target may leave between the snapshot and the next read.
+        leaving = any(pool - known for pool in snapshot.registered.values())
+        return leaving or any(self.site.left(snapshot.groups, attached).values())
 
     def leftovers(self, snapshot: Snapshot, *, idle: bool) -> list[str]:
         """Return leftovers as sentences: machines, targets, files, processes, Terraform's state.
