@@ -15,11 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks import observed
 from benchmarks.contenders import AmiPipeline
-from benchmarks.deployments import VERSIONS, baked, progress
+from benchmarks.deployments import create_network, progress
 from benchmarks.figures import Figure, at_least, at_most, shown
-from benchmarks.local_cloud import bench
 from benchmarks.observed import Window, percentile
-from benchmarks.service import Network, Profile, Service
+from benchmarks.service import Profile, Service
 from tests.standin.install import installed
 
 QUICK = Profile(
@@ -37,12 +36,8 @@ SEED = 20
 
 def decision_figures(at_once: int = AT_ONCE, each: int = EACH) -> list[Figure]:
     """Promote repeatedly in several environments."""
-    with bench(QUICK.speed, QUICK.delay) as cloud:
-        progress("decisions: baking two images")
-        with ThreadPoolExecutor(2) as pool:
-            images = list(pool.map(lambda version: baked(cloud, version), VERSIONS))
-        network = Network.of(cloud, QUICK, (images[0], images[1]))
-        path = installed(cloud.folder / "stand-in", os.environ["PATH"])
+    with create_network(QUICK) as network:
+        path = installed(network.cloud.folder / "stand-in", os.environ["PATH"])
         services = [
             Service.make(network, f"decides-{number}", MEMBERS, path=path)
             for number in range(at_once)

@@ -11,16 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
 
 from benchmarks.contenders import AmiPipeline, CommandResult
-from benchmarks.deployments import VERSIONS, baked, progress
+from benchmarks.deployments import create_network, progress
 from benchmarks.figures import Figure, at_most, in_turn, shown, timed
-from benchmarks.local_cloud import PROGRAM, REPOSITORY, bench, command
+from benchmarks.local_cloud import PROGRAM, REPOSITORY, command
 from benchmarks.observed import TERRAFORM
-from benchmarks.service import NONE, Network, Service
+from benchmarks.service import NONE, Service
 from tests.standin.install import installed
 
 PAIRS, ROLLBACKS = 11, 7
@@ -40,12 +39,8 @@ SCRIPT = (
 
 def starting_figures() -> Iterator[Figure]:
     """Compare rollback, status, rebuild and a promotion to many members with other programs."""
-    with bench(NONE.speed, NONE.delay) as cloud:
-        progress("starting: baking two images")
-        with ThreadPoolExecutor(2) as pool:
-            images = list(pool.map(lambda version: baked(cloud, version), VERSIONS))
-        network = Network.of(cloud, NONE, (images[0], images[1]))
-        path = installed(cloud.folder / "stand-in", os.environ["PATH"])
+    with create_network(NONE) as network:
+        path = installed(network.cloud.folder / "stand-in", os.environ["PATH"])
 
         def contender(name: str, members: int, **promote: object) -> AmiPipeline:
             made = AmiPipeline(service=Service.make(network, name, members, path=path))

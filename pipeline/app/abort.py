@@ -19,9 +19,8 @@ from pipeline.core.state.environment import Environment
 def abort(app: Application, environment: str, reason: str = "") -> Deployment:
     """Undo the deployment in flight, or delete the failed groups that were kept.
 
-    `reason` is recorded with the end of a pause, else as the reason of the deployment.
-
-    Raises RefusedError if there is neither, or if it is too late to undo the deployment.
+    `reason` is recorded with the end of a pause, else as the reason of the deployment. Raises
+    RefusedError if there is neither, or if it is too late to undo the deployment.
     """
     options = SessionOptions(command="abort", interrupted=Interrupted.LEAVE, ends_pause=True)
     session = EnvironmentSession.begin(app, environment, options, require_abortable)

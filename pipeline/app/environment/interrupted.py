@@ -58,8 +58,8 @@ def finish_interrupted(
 ) -> Deployment | None:
     """Finish or undo an interrupted deployment; return how it ended, None without one.
 
-    `why` is the reason to undo it.
-    Raises NeedsAttentionError if it cannot be finished, RefusedError if it must not be.
+    `why` is the reason to undo it. Raises NeedsAttentionError if it cannot be finished,
+    RefusedError if it must not be.
     """
     document = leased.document()
     dead = document.deployment
@@ -104,10 +104,9 @@ def finish(
     """Run the remaining phases of the deployment in flight, forward or back, as AWS shows it.
 
     `begun` is what to record of it from now on. With `back` it is undone if that is still possible,
-    for the reason `why`, which is recorded beside its own.
-    Raises RefusedError if a group of green's
-    name belongs to another deployment, and NeedsAttentionError if AWS does not answer and blue
-    may still be needed.
+    for the reason `why`, which is recorded beside its own. Raises RefusedError if a group of
+    green's name belongs to another deployment, and NeedsAttentionError if AWS does not answer and
+    blue may still be needed.
     """
     dead = leased.document().deployment
     assert dead is not None  # noqa: S101 - every caller checks it

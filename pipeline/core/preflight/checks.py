@@ -227,10 +227,11 @@ def _probe(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
 
 def _instance_hooks(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     """Tell that hooks could not run on the serving members; green's image may have the agent."""
-    deaf = {each: why for each, why in (facts.deaf or {}).items() if why}
-    if deaf:
-        member, why = min(deaf.items())
-        some = f"{len(deaf)} of {len(facts.deaf or {})} members of {proposal.blue} get no commands"
+    asked = facts.unmanaged or {}
+    unmanaged = {each: why for each, why in asked.items() if why}
+    if unmanaged:
+        member, why = min(unmanaged.items())
+        some = f"{len(unmanaged)} of {len(asked)} members of {proposal.blue} get no commands"
         yield Finding(
             where=proposal.instance_hook,
             what=f"runs on instances, but {some}: {member}: {why}",

@@ -237,8 +237,8 @@ class Facts:
     `probe_failure` is what is wrong with the answers of the serving release to the probe.
     `permissions` is what the probes showed. `attached` is what the serving group has attached
     besides load balancers. `hold` is for how many seconds the termination hooks of the serving
-    workers hold an instance. `deaf` says why members of the serving group get no commands, by their
-    ids; nothing for one that gets them. `failures` also holds the refusals of further checks.
+    workers hold an instance. `unmanaged` says why members of the serving group get no commands, by
+    their ids; nothing for one that gets them. `failures` also holds the refusals of further checks.
     """
 
     identity: IdentityFacts | None = None
@@ -260,7 +260,7 @@ class Facts:
     permissions: PermissionFacts | None = None
     attached: Attached | None = None
     hold: float | None = None
-    deaf: Mapping[str, str] | None = None
+    unmanaged: Mapping[str, str] | None = None
     failures: tuple[Failure, ...] = ()
 
     @property

@@ -433,8 +433,8 @@ def test_missing_load_balancers_are_reported_with_the_other_findings() -> None:
 
 def test_hooks_on_instances_that_get_no_commands_are_told_before_anything_is_changed() -> None:
     proposal = replace(PROPOSAL, instance_hook="before-traffic hook ./warm")
-    deaf = {"i-2": "its SSM Agent does not answer", "i-1": ""}
-    (found,) = findings(replace(FACTS, deaf=deaf), proposal)
+    unmanaged = {"i-2": "its SSM Agent does not answer", "i-1": ""}
+    (found,) = findings(replace(FACTS, unmanaged=unmanaged), proposal)
     assert found == Finding(
         where="before-traffic hook ./warm",
         what="runs on instances, but 1 of 2 members of web-production-r000003 get no commands: "
@@ -444,7 +444,7 @@ def test_hooks_on_instances_that_get_no_commands_are_told_before_anything_is_cha
         "--filters Key=InstanceIds,Values=i-2",
         blocking=False,
     )
-    assert findings(replace(FACTS, deaf={"i-1": "", "i-2": ""}), proposal) == ()
+    assert findings(replace(FACTS, unmanaged={"i-1": "", "i-2": ""}), proposal) == ()
 
 
 def test_a_firing_alarm_blocks_and_has_a_remedy() -> None:

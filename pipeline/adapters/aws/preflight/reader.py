@@ -53,10 +53,12 @@ NAMES = {
     "permissions": "checking permissions",
     "attached": "reading what is attached to the serving group",
     "hold": "reading the termination hooks of the serving group",
-    "deaf": "reading which members Systems Manager manages",
+    "unmanaged": "reading which members Systems Manager manages",
 }
 """What each query does, by the field of `Facts` that holds its result."""
-OPTIONAL = frozenset({"group_quota", "vcpus", "targets", "permissions", "attached", "hold", "deaf"})
+OPTIONAL = frozenset(
+    {"group_quota", "vcpus", "targets", "permissions", "attached", "hold", "unmanaged"}
+)
 """Queries whose failure does not stop a deployment."""
 
 
@@ -96,8 +98,8 @@ class PreflightReader:
             subnets = self._subnet_query(proposal, started["groups"])
             started["subnets"] = pool.submit(run.query, "subnets", subnets)
             if proposal.blue and proposal.instance_hook:
-                deaf = self._command_query(proposal, started["observation"])
-                started["deaf"] = pool.submit(run.query, "deaf", deaf)
+                unmanaged = self._command_query(proposal, started["observation"])
+                started["unmanaged"] = pool.submit(run.query, "unmanaged", unmanaged)
             if self._permissions and proposal.launch:
                 proof = partial(self._prove, proposal, proposal.launch, started)
                 started["permissions"] = pool.submit(run.query, "permissions", proof)

@@ -202,8 +202,8 @@ def test_systems_manager_is_asked_about_the_members_once_if_a_hook_runs_on_them(
 ) -> None:
     proposal = replace(world.proposal, instance_hook="before-traffic hook ./warm")
     facts = world.facts(proposal, groups=Groups(world.clients, REGION))
-    assert facts.deaf is not None
-    assert [*facts.deaf.values()] == ["not managed by Systems Manager"] * 2
+    assert facts.unmanaged is not None
+    assert [*facts.unmanaged.values()] == ["not managed by Systems Manager"] * 2
     assert world.calls()["DescribeInstanceInformation"] == 1
 
 
