@@ -71,7 +71,7 @@ def confirm_plan(
 
         note = once_note(preview)
         question = f"{command} now, {note}? [y/N]: " if note else f"{command} now? [y/N]: "
-        return ask(question, lambda width: plan_text(preview, width))
+        return ask(question, lambda width: plan_text(preview, width, width))
 
     return confirm
 
@@ -125,11 +125,11 @@ def _discard_input() -> None:
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
-def plan_text(preview: PlanPreview, width: int) -> str:
-    """Return a plan as text."""
+def plan_text(preview: PlanPreview, width: int, columns: int | None) -> str:
+    """Return a plan as text; its table fits `columns`, None for any width."""
     from pipeline.ui import plan
 
-    return plan.plan_text(preview, width)
+    return plan.plan_text(preview, width, columns)
 
 
 def ask_text(question: str, default: str) -> str:

@@ -59,8 +59,8 @@ def print_plan(context: Context, preview: PlanPreview, options: ResultOptions) -
 
     if not options.plan_only:
         raise not_confirmed(context)
-    document, width = plan_document(preview), context.width
-    context.tell(as_json(document) if context.json else plan_text(preview, width))
+    text = as_json(plan_document(preview)) if context.json else ""
+    context.tell(text or plan_text(preview, context.width, context.columns))
     return 0
 
 

@@ -22,20 +22,24 @@ from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
 from pipeline.ui.changes import changes_document, changes_text, inputs_document
 from pipeline.ui.freezing.freezes import format_freezes, freezes_document
-from pipeline.ui.text import one_line, table, wrapped
+from pipeline.ui.text import fitted, one_line, wrapped
 
+_FOLDS = ("ON FAILURE", "LIMIT")
 _SIGNS = {"create": "+", "delete": "-", "update": "~", "replace": "!", "import": "<"}
 
 
-def plan_text(preview: PlanPreview, width: int = 100) -> str:
-    """Return the phases, the findings of preflight, and Terraform's plan."""
+def plan_text(preview: PlanPreview, width: int = 100, columns: int | None = None) -> str:
+    """Return the phases, the findings of preflight, and Terraform's plan.
+
+    The table of phases fits `columns`, None for any width; `width` is that of the other lines.
+    """
     deployment = preview.deployment
     return "\n".join(
         [
             f"{one_line(deployment.environment)}: {deployment_text.format_request(deployment)}",
             *_reasons(deployment, width),
             "",
-            *_table(preview),
+            *_table(preview, columns),
             "",
             *_workers(preview, width),
             *_policy(preview, width),
@@ -53,7 +57,7 @@ def _reasons(deployment: Deployment, width: int) -> list[str]:
     return [wrapped(f"{name}: {one_line(text)}", width, 2) for name, text in rows if text]
 
 
-def _table(preview: PlanPreview) -> list[str]:
+def _table(preview: PlanPreview, columns: int | None) -> list[str]:
     states = ("RUNNING", "STOPPED") if preview.deployment.worker else ("SERVING", "DETACHED")
     rows = [("PHASE", *states, "GATE", "LIMIT", "ON FAILURE")]
     rows += [
@@ -67,7 +71,7 @@ def _table(preview: PlanPreview) -> list[str]:
         )
         for phase in preview.phases
     ]
-    return table(rows)
+    return fitted(rows, columns, _FOLDS)
 
 
 def _serving(fleet: Fleet) -> str:

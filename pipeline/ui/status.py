@@ -67,7 +67,7 @@ def status_rows(status: Status, now: datetime) -> list[tuple[str, str]]:
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         ("latest", format_latest(status, now)),
-        ("removal", _removal(status, now)),
+        ("removal", format_removal(status, now)),
         *_reasons(status.environment.deployment),
         ("paused", _paused(status.environment.deployment, now)),
         ("reason", _reason(status.environment.deployment)),
@@ -231,7 +231,7 @@ def _in_flight(status: Status, now: datetime) -> str:
     return f"{icons.RUNNING} {where}: {text}"
 
 
-def _removal(status: Status, now: datetime) -> str:
+def format_removal(status: Status, now: datetime) -> str:
     """Return what a finished deployment left for a later command to remove."""
     environment = status.environment
     if not environment.unremoved or environment.deployment is not None:

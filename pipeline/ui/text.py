@@ -64,15 +64,16 @@ def fitted(
 ) -> list[str]:
     """Return a table that fits `width`; the first row has the titles.
 
-    While it is wider, the columns with the titles `folds` leave it in this order: what they say
-    is on lines below the row, after its part of `beside` and the title. None is any width.
+    While it is wider, the columns with the titles `folds` leave it in this order: what they say is
+    below the row, after its part of `beside`, each with its title. None is any width.
     """
     titles, gone = rows[0], folded(rows, width, folds)
     lines = table([without(row, titles, gone) for row in rows])
     found = [lines[0]]
     for number, (line, row) in enumerate(zip(lines[1:], rows[1:], strict=True)):
         margin = beside[number] if beside else ""
-        found += [line, *(_below(text, margin, width or 0) for text in below(row, titles, gone))]
+        facts = ", ".join(below(row, titles, gone))
+        found += [line, *([_below(facts, margin, width or 0)] if facts else [])]
     return found
 
 

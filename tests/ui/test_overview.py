@@ -83,6 +83,17 @@ def test_the_newest_deployment_is_named_if_it_failed() -> None:
     assert status_document(status_examples.nothing(), NOW)["latest"] is None
 
 
+def test_a_removal_that_is_pending_is_named() -> None:
+    serving = status_examples.serving()
+    name, record = next(iter(serving.environment.releases.items()))
+    left = replace(record, removal=(NOW - timedelta(minutes=2)).isoformat())
+    status = replace(serving, environment=serving.environment.with_release(left))
+    found = (Overview(environment="production", status=status),)
+    line = f"production: removal pending for 2m: {name}, which the next deployment removes first"
+    assert f"\n\n{line}\n" in overview_text(found, NOW)
+    assert overview_document(found, NOW)["environments"][0]["removal_pending"] == [name]
+
+
 def test_a_program_gets_the_same() -> None:
     found = json.loads(json.dumps(overview_document(overviews(), NOW)))["environments"]
     production, staging, stuck, new, broken = found

@@ -93,6 +93,17 @@ def test_the_plan_of_a_promotion() -> None:
     assert plan_text(PREVIEW) == PROMOTION
 
 
+def test_the_table_of_phases_fits_a_terminal() -> None:
+    lines = plan_text(PREVIEW, 80, 80).split("\n")
+    assert max(map(len, lines)) <= 80
+    first = next(number for number, line in enumerate(lines) if line.startswith("PHASE"))
+    assert [" ".join(line.split()) for line in lines[first : first + 3]] == [
+        "PHASE SERVING DETACHED GATE",
+        "launch r000123 r000122 r000124 all of r000124 InService",
+        "limit: 5m, on failure: roll back",
+    ]
+
+
 def test_the_plan_of_a_first_release() -> None:
     first = replace(
         PREVIEW,

@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from pipeline.adapters.terraform.terraform import Terraform
     from pipeline.core.preflight.facts import BalancerFacts
 
-RECENT = 5.0
-"""Seconds for which an answer about load balancers is not requested again."""
+RECENT = 5.0  # seconds for which an answer about load balancers is not requested again
 
 
 @dataclass(kw_only=True)

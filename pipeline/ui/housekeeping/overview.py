@@ -15,7 +15,7 @@ from pipeline.core.state.status import Status
 from pipeline.ui import icons
 from pipeline.ui.freezing.freezes import format_freezes, freezes_document
 from pipeline.ui.results import image_document
-from pipeline.ui.status import format_latest, health
+from pipeline.ui.status import format_latest, format_removal, health
 from pipeline.ui.status_document import latest_document
 from pipeline.ui.text import age, fitted, one_line, wrapped
 
@@ -35,13 +35,19 @@ def overview_text(found: Sequence[Overview], now: datetime, width: int | None = 
 
 
 def _notes(each: Overview, now: datetime) -> Iterator[str]:
-    """Yield why an environment is unknown, its freezes, and how its newest deployment failed."""
+    """Yield what the row of an environment does not say.
+
+    These are why it is unknown, its freezes, how its newest deployment failed, and what waits for
+    its removal.
+    """
     if each.error:
         yield one_line(each.error)
     if each.status and each.status.frozen.active:
         yield format_freezes(each.status.frozen, now)
     if each.status and (latest := format_latest(each.status, now)):
         yield latest
+    if each.status and (removal := format_removal(each.status, now)):
+        yield f"removal {removal}"
 
 
 def overview_document(found: Sequence[Overview], now: datetime) -> dict[str, Any]:
@@ -64,6 +70,7 @@ def _document(each: Overview, now: datetime) -> dict[str, Any]:
         "newer_source": each.source or None,
         "in_flight": {"kind": str(flight.kind), "phase": flight.phase} if flight else None,
         "latest": latest_document(status) if status else None,
+        "removal_pending": list(status.environment.unremoved) if status else [],
         "freeze": freezes_document(status.frozen) if status else None,
         "health": health(status)[1] if status and record else None,
         "healthy": health(status)[0] == icons.DONE if status and record else None,
