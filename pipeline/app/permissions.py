@@ -51,17 +51,17 @@ def permissions(
     reader = ScopeReader(app, environment, group, pair=pair)
     document = policy(reader.scope(roles), roles)
     fitting = parts(document)
+    role = next(iter(roles)) if len(roles) == 1 else ""
+    each = [
+        commands.permissions(role, environment, group, pair=pair, part=number)
+        for number in range(1, len(fitting) + 1)
+    ]
     if part > len(fitting):
         what = f"the policy has {len(fitting)} part{'s' if len(fitting) > 1 else ''}"
-        raise ConfigurationError(f"permissions --part {part}", what, "name a smaller one")
+        raise ConfigurationError(f"permissions --part {part}", what, each[-1])
     if part:
         return fitting[part - 1]
     if len(fitting) > 1:
-        role = next(iter(roles)) if len(roles) == 1 else ""
-        each = (
-            commands.permissions(role, environment, group, pair=pair, part=number)
-            for number in range(1, len(fitting) + 1)
-        )
         what = f"the policy has {length(document):,} characters, and a managed policy {LONGEST:,}"
         remedy = f"attach these {len(fitting)} to the role: {' and '.join(each)}"
         app.report(Message(text=f"{what}; {remedy}"))

@@ -211,4 +211,7 @@ def test_a_policy_that_iam_does_not_accept_is_printed_in_parts(
     pieces = [printed(capsys, *shlex.split(each)[2:]) for each in remedy]
     assert {sid: each for one in pieces for sid, each in one.items()} == whole
     assert run(["permissions", "deploy", "-e", "production", "--part", "9"]) == 2
-    assert "permissions --part 9" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "permissions --part 9" in error
+    (following,) = (line for line in error.split("\n") if line.startswith("next: "))
+    assert run(shlex.split(following)[2:]) == 0

@@ -58,12 +58,18 @@ def _row(deployment: Deployment, now: datetime) -> tuple[str, ...]:
     return (
         deployment_text.format_outcome(deployment),
         str(deployment.kind),
-        f"{deployment.blue or '-'} -> {deployment.green or '-'}",
+        _releases(deployment),
         one_line(deployment.version, 15) or "-",
         f"{age(deployment.began, now)} ago",
         "-" if seconds is None else format_duration(seconds),
         one_line(deployment.beginner),
     )
+
+
+def _releases(deployment: Deployment) -> str:
+    """Return what replaced what; a removal replaces nothing."""
+    before, after = deployment.blue or "-", deployment.green or "-"
+    return after if before == after else f"{before} -> {after}"
 
 
 def _details(deployment: Deployment, now: datetime, width: int, facts: Sequence[str]) -> list[str]:

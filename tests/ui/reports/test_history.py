@@ -54,6 +54,13 @@ def test_the_text_of_a_history() -> None:
     assert history_text([FIRST, FAILED, RUNNING, BACK], NOW, "production") == HISTORY
 
 
+def test_a_removal_names_the_release_that_serves_once() -> None:
+    removed = replace(BACK, kind=Kind.RETIRE, blue="r000123")
+    line = history_text([removed], NOW, "production").split("\n")[1]
+    assert line.split()[:3] == ["retired", "retire", "r000123"]
+    assert "->" not in line
+
+
 def test_a_narrow_terminal_has_the_last_columns_below_the_line() -> None:
     shown = history_text([BACK, RUNNING], NOW, "production", 80, 80).split("\n")
     assert max(map(len, shown)) <= 80
