@@ -39,7 +39,10 @@ class ProxyHandler(MotoRequestHandler):
     """The host name of AWS that CONNECT asked for."""
 
     def run_wsgi(self) -> None:
-        """Answer one request."""
+        """Answer one request, the only one of its connection."""
+        # A connection that a fault broke has no header that says so, and its number is used again:
+        # who reads from it for another request takes the bytes of the next client.
+        self.close_connection = True
         if self.command == "CONNECT":
             self._connect()
             return
@@ -88,7 +91,6 @@ class ProxyHandler(MotoRequestHandler):
 
     def _connect(self) -> None:
         host, _, port = self.path.rpartition(":")
-        self.close_connection = True
         if not port.isdigit():
             self.send_error(400, "CONNECT needs HOST:PORT")
         elif hosts.is_of_aws(host):
@@ -124,12 +126,10 @@ class ProxyHandler(MotoRequestHandler):
 
     def _fail(self, host: str, error: OSError) -> None:
         """Say that a host cannot be reached; clients show the first line."""
-        self.close_connection = True
         self.send_error(502, f"local cloud: {host}: {error.strerror or error}".replace("\n", " "))
 
     def _forward(self, url: urllib.parse.SplitResult) -> None:
         """Pass a request in plain HTTP on, and its answer back."""
-        self.close_connection = True
         host = url.hostname or ""
         length = self.headers.get("Content-Length", "0")
         if url.scheme != "http" or not length.isdigit() or "Transfer-Encoding" in self.headers:

@@ -110,6 +110,16 @@ def test_calls_by_host_name_meet_the_same_faults_and_are_counted(cloud: Cloud) -
     assert cloud.client.count("ec2", "DescribeVpcs") == before + 4
 
 
+def test_a_reset_connection_leaves_the_next_one_alone(cloud: Cloud) -> None:
+    # Its number is used again at once. A server that reads on takes what the next client sends.
+    ec2 = client("ec2")
+    for _ in range(60):
+        cloud.fault(service="ec2", action="DescribeVpcs", kind="reset-before")
+        with pytest.raises(botocore.exceptions.ProxyConnectionError):
+            ec2.describe_vpcs()
+        assert ec2.describe_vpcs()["Vpcs"]
+
+
 def test_plain_http_to_aws_stays_here() -> None:
     assert get("http://checkip.amazonaws.com/") == b"127.0.0.1\n"
     assert get("https://checkip.amazonaws.com/") == b"127.0.0.1\n"
