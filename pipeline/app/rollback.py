@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -72,10 +73,18 @@ def roll_back(
     interrupted = handling(
         plan_only=request.plan_only, recovers=request.recovers, otherwise=Interrupted.UNDO
     )
-    options = SessionOptions(command="rollback", interrupted=interrupted, why=request.why)
 
     def require_target(reader: EnvironmentReader, document: Environment) -> None:
         target_in(reader, document, request)
+
+    def kept(reader: EnvironmentReader, document: Environment) -> str:
+        with suppress(RefusedError):
+            return target_in(reader, document, request).release
+        return ""
+
+    options = SessionOptions(
+        command="rollback", interrupted=interrupted, why=request.why, keeps=kept
+    )
 
     session = EnvironmentSession.begin(app, request.environment, options, require_target)
     with session.lease() as leased:
@@ -139,6 +148,8 @@ def unusable(document: Environment, release: str, observation: Observation) -> s
     group = document.group(release)
     if not is_usable(observation, group):
         return f"the group of {release} was deleted"
+    if document.releases[release].removal and not observation.groups[group].desired:
+        return f"the removal of {release} has begun: its group has no instances"
     if release not in document.adopted:
         return ""
     seen, where = observation.groups[group], f"the adopted group {group}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
@@ -21,6 +22,7 @@ from pipeline.core.errors import FailedError, NeedsAttentionError, RefusedError
 from pipeline.core.freshness import SETTLED
 from pipeline.core.state.deployment import Delays, Deployment, Kind, Outcome, Policy, Result
 from pipeline.core.state.environment import RetiredRelease
+from pipeline.core.state.rollback import RollbackMode, rollback_option
 from pipeline.core.state.strategy import Strategy
 from tests.app.session_fakes import FakeEnvironment, KilledError
 from tests.core.deploy.fakes import (
@@ -328,20 +330,126 @@ def test_the_group_stays_while_the_serving_one_is_lost(monkeypatch: pytest.Monke
     )
 
 
-def test_no_rollback_leads_to_a_group_whose_removal_is_pending(
+# --- a rollback to a group whose removal is pending ----------------------------------------------
+
+BACK = RollbackRequest(environment="staging", to=BAD, allow_quarantined=True)
+
+
+def back(found: FakeEnvironment) -> Deployment:
+    done = roll_back(found.app, BACK, lambda _: True)
+    assert isinstance(done, Deployment)
+    return done
+
+
+def returned(fake: FakeCloud, context: object = "") -> None:
+    is_safe(fake, context)
+    assert fake.serving == {BAD}, context
+    assert (fake.document.serving, fake.document.unremoved) == (BAD, (GOOD,)), context
+
+
+def test_a_rollback_takes_a_group_back_whose_removal_is_pending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = environment(monkeypatch)
+    rolled_back(found)
+    began, applied = found.fake.time, found.fake.calls.count("apply")
+    done = back(found)
+    assert [run.name for run in done.phases] == ["reattach", "detach"]
+    assert outcome_of(done).pending == (GOOD,)
+    returned(found.fake)
+    assert found.fake.calls.count("apply") == applied
+    assert found.fake.time - began < DRAIN + SETTLED
+    assert found.fake.existing == {BAD, GOOD}
+    recover(found.app, "staging")
+    assert found.fake.existing == found.fake.serving == {BAD}
+
+
+def test_without_options_a_rollback_takes_back_what_a_promotion_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`promote --no-wait-retire` leaves a good release, which still runs."""
+    fake = cloud()
+    deployer = begin(fake, policy=replace(POLICY, soak=0, observe=0))
+    done = deployer.run(removing_later(promotion(BLUE, GREEN)))
+    assert outcome_of(done).pending == (BLUE,)
+    found = environment(monkeypatch, fake)
+    past = RetiredRelease(release=BLUE, ami_id="ami-00000001")
+    fake.document = replace(fake.document, retired=(past,))
+    option = rollback_option(fake.document, (), datetime.now(UTC))
+    assert (option.mode, option.release) == (RollbackMode.WARM, BLUE)
+    done = rolled_back(found)
+    assert [run.name for run in done.phases] == ["reattach", "detach"]
+    is_safe(fake)
+    assert (fake.document.serving, fake.document.unremoved) == (BLUE, (GREEN,))
+
+
+def test_a_rollback_elsewhere_removes_the_pending_group_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = environment(monkeypatch, cloud(warm=[2, 3]))
+    rolled_back(found)
+    roll_back(found.app, replace(REQUEST, to="r000002"), lambda _: True)
+    is_safe(found.fake)
+    assert (found.fake.document.serving, found.fake.document.unremoved) == ("r000002", (GOOD,))
+    assert found.fake.existing == {"r000002", GOOD}
+
+
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.long), "after"])
+def test_one_recover_ends_a_rollback_to_a_pending_group_that_was_killed_at_any_call(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, killed = 0, 0
+    while number := number + 1:
+        found = environment(monkeypatch)
+        rolled_back(found)
+        at = len(found.fake.calls) + number
+        found.fake.fail = kill_at(at, when)
+        try:
+            back(found)
+            assert number > 10
+            break
+        except KilledError:
+            killed += 1
+        found.fake.fail = lambda *_: None
+        if found.fake.document.deployment is None and found.fake.document.serving == GOOD:
+            assert found.fake.serving == {GOOD}, number  # it had not begun
+            continue
+        recover(found.app, "staging")
+        is_safe(found.fake, number)
+        assert found.fake.document.deployment is None, number
+        assert found.fake.serving == found.fake.existing == {found.fake.document.serving}, number
+    assert killed > 20
+
+
+@pytest.mark.parametrize("which", ["oldest", "any"])
+def test_stale_reads_lose_no_request_of_a_rollback_to_a_pending_group(
+    which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(6):
+        found = environment(monkeypatch)
+        found.fake.age = ages(which, seed)
+        rolled_back(found)
+        back(found)
+        returned(found.fake, seed)
+
+
+def test_a_group_that_a_removal_has_emptied_serves_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = environment(monkeypatch)
     rolled_back(found)
     found.fake.fail = deny
+    recover(found.app, "staging")
+    found.fake.document = replace(found.fake.document, deployment=None)
+    assert found.fake.groups["web-staging-r000001"].desired == 0
     seen: list[object] = []
     monkeypatch.setattr(
         "pipeline.app.rollback.Rollback._to_new_group",
         lambda self, _: seen.append(self.target),
     )
-    request = replace(REQUEST, to=BAD, allow_quarantined=True)
-    roll_back(found.app, request, lambda _: True)
+    roll_back(found.app, BACK, lambda _: True)
     assert [(each.release, each.warm) for each in seen] == [(BAD, False)]  # type: ignore[attr-defined]
+    assert "the removal of r000001 has begun: its group has no instances" in found.messages
 
 
 # --- workers and pairs ----------------------------------------------------------------------------

@@ -911,6 +911,13 @@ def test_a_canary_shows_the_share_of_each_target_group() -> None:
     assert shares == [95, 5]
 
 
+def test_a_group_that_a_removal_has_emptied_is_not_warm() -> None:
+    left = record(125, removal="2026-01-04T03:10:00+00:00")
+    document = environment(record(124), left, retired=(retired(125),))
+    seen = observation(group(124, BOTH), replace(group(125), desired=0))
+    assert "a new release of r000125's image" in status_text(a_status(document, seen), NOW, 200)
+
+
 def test_a_removal_that_is_pending_is_shown_with_the_command_that_does_it() -> None:
     left = record(125, removal="2026-01-04T03:10:00+00:00")
     document = environment(record(124), left, retired=(retired(125, quarantined=True),))
@@ -925,7 +932,7 @@ serving    ✔ r000124, 3 of 3 members healthy
 in flight  none
 removal    pending for 2m: r000125, which the next deployment removes first
 rollback   ami-pipeline rollback -e production --to r000125 --allow-quarantined:
-           a new release of r000125's image (version 1.5.0), takes minutes; the
+           r000125 (version 1.5.0) is warm and serves again in seconds; the
            image is quarantined
 
 production

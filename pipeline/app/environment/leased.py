@@ -128,16 +128,18 @@ class LeasedEnvironment:
             return deployer.run(phases, success, undone=undone, check=check)
 
 
-def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:
+def retire_overdue(leased: LeasedEnvironment, *, keep: str = "") -> Deployment | None:
     """Delete the groups whose removal is pending or whose warm time is over; None without any.
+
+    The release `keep` stays.
 
     They stay if the serving group was deleted outside ami-pipeline: they may be the way out.
     """
     document, reader = leased.document(), leased.reader
-    overdue = document.overdue(reader.pace.today())
+    overdue = [each for each in document.overdue(reader.pace.today()) if each != keep]
     if not overdue or not document.serving:
         return None
-    pending = ", ".join(document.unremoved)
+    pending = ", ".join(each for each in document.unremoved if each != keep)
     if pending and not reader.serving_group_exists(document):
         lost = f"the group of {document.serving}, which serves, does not exist"
         reader.app.report(Message(text=f"{lost}: {pending} stays"))

@@ -47,8 +47,17 @@ def _speed(speed: float) -> str:
     )
 
 
+Choice = Callable[[EnvironmentReader, Environment], str]
+"""Returns the name of a release, or an empty text."""
+
+
 def no_requirement(_reader: EnvironmentReader, _document: Environment) -> None:
     """Allow every document."""
+
+
+def no_release(_reader: EnvironmentReader, _document: Environment) -> str:
+    """Choose no release."""
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +71,8 @@ class SessionOptions:
     `ends_pause` says that the command resumes or aborts a paused deployment. `wait` are the seconds
     to wait at most for another run to release the lease, None not to wait. `freeze` says what it
     does in a freeze, None to ignore it. `why` is the reason that a person gave. `plans` says that
-    Terraform plans soon.
+    Terraform plans soon. `keeps` chooses a release whose removal may be pending and that stays,
+    because the command leads to it.
     """
 
     command: str
@@ -75,6 +85,7 @@ class SessionOptions:
     freeze: FreezeGate | None = None
     why: str = ""
     plans: bool = False
+    keeps: Choice = no_release
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +193,7 @@ class EnvironmentSession:
         if leaves or document.deployment or not document.unremoved:
             return
         try:
-            if done := retire_overdue(leased):
+            if done := retire_overdue(leased, keep=self.options.keeps(self.reader, document)):
                 accept_finished(leased, done, action)
         except RefusedError as error:
             if action is not Interrupted.UNDO:

@@ -202,7 +202,7 @@ class Environment:
         if self.serving == deployment.green:
             return self
         green = self.releases[deployment.green]
-        green = replace(green, warm_until="", since=today, ready=ready or green.ready)
+        green = replace(green, warm_until="", removal="", since=today, ready=ready or green.ready)
         document = replace(self.with_release(green), serving=deployment.green)
         blue = self.releases.get(deployment.blue)
         if blue is None:

@@ -125,14 +125,13 @@ def _ways(
 ) -> Iterator[_Way]:
     """Yield the possible rollbacks, the newest first.
 
-    A warm group serves whatever became of its image. A new release of the serving image with its
-    inputs would change nothing.
+    A warm group serves whatever became of its image, and so does one whose removal is pending. A
+    new release of the serving image with its inputs would change nothing.
     """
     serving = environment.releases.get(environment.serving)
     for each in environment.retired:
         record = environment.releases.get(each.release)
-        usable = record and not (record.failed or record.removal)
-        if usable and each.release not in missing:
+        if record and not record.failed and each.release not in missing:
             yield _Way(target=each, mode=RollbackMode.WARM, quarantined=each.quarantined)
         elif not (serving and is_same(each, serving)) and each.ami_id not in images.gone:
             bad = each.quarantined or each.ami_id in images.quarantined

@@ -17,7 +17,7 @@ from pipeline.core.health.pairs import ALL, Pair
 from pipeline.core.health.serving import Condition, Trouble, condition_of
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.deployment import Deployment
-from pipeline.core.state.environment import Environment
+from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.ownership import other_owner
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, RollbackOption, seconds_left
 
@@ -100,12 +100,19 @@ def is_running(environment: Environment, now: datetime, *, process: bool | None 
 
 
 def missing_releases(environment: Environment, observation: Observation) -> frozenset[str]:
-    """Return the releases whose groups do not exist or are being deleted; none if unreadable."""
+    """Return the releases whose groups do not exist or are being removed; none if unreadable.
+
+    A removal empties a group before Terraform deletes it.
+    """
     if observation.unreadable:
         return frozenset()
-    names = {each: environment.group(each) for each in environment.releases}
-    groups = {each: observation.groups.get(name) for each, name in names.items()}
-    return frozenset(each for each, group in groups.items() if group is None or group.status)
+
+    def is_missing(record: ReleaseRecord) -> bool:
+        group = observation.groups.get(environment.group(record.release.name))
+        emptied = bool(record.removal) and group is not None and not group.desired
+        return group is None or bool(group.status) or emptied
+
+    return frozenset(name for name, each in environment.releases.items() if is_missing(each))
 
 
 def taking_over(status: Status) -> str:

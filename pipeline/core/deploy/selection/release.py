@@ -221,12 +221,7 @@ def _named_target(document: Environment, to: str) -> RollbackTarget:
         return _target_of_image(document, to)
     if to in document.releases:
         kept = document.releases[to]
-        return RollbackTarget(
-            release=to,
-            ami_id=kept.release.ami_id,
-            warm=not kept.removal,
-            inputs=kept.inputs,
-        )
+        return RollbackTarget(release=to, ami_id=kept.release.ami_id, warm=True, inputs=kept.inputs)
     found = next((past for past in document.retired if past.release == to), None)
     if found is None:
         raise _no_target(document, f"{to} is not among the releases that served recently")
