@@ -99,7 +99,8 @@ def traffic_figures() -> Iterator[Figure]:
 def service(cloud: Bench) -> tuple[str, str]:
     """Put two instances behind a classic load balancer; return its URL and their image."""
     ec2, elb = aws(cloud, "ec2"), aws(cloud, "elb")
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    named = [{"Name": "name", "Values": ["al2023-ami-2023.*"]}]
+    image = ec2.describe_images(Owners=["amazon"], Filters=named)["Images"][0]["ImageId"]
     source = (REPOSITORY / "packer/provision/unit/server.py").read_bytes()
     program = base64.b64encode(gzip.compress(source)).decode()
     ids = [
