@@ -28,6 +28,8 @@ DECIDING = frozenset(
 SHRINKING = "UpdateAutoScalingGroup"
 """The call with which Terraform begins to delete a group: it sets its size to 0."""
 TERRAFORM = "Terraform"
+REFUSED = (400, 412)
+"""The statuses of a request for nothing that exists, and of a dry run."""
 STATES = ("waiting", "healthy", "unhealthy", "draining")
 """The states of a member: waiting for traffic, or those of a target group."""
 OUT = ("shutting-down", "terminated")
@@ -130,9 +132,14 @@ def calls(moments: Iterable[Moment], window: Window) -> list[Moment]:
 
 
 def counted(moments: Iterable[Moment], window: Window) -> tuple[Counter[str], Counter[str]]:
-    """Return the command's own calls and those of its Terraform, by action."""
+    """Return the command's own calls and those of its Terraform, by action.
+
+    A call that AWS refuses proves a permission, once for each role, and is not counted.
+    """
     own, terraform = Counter[str](), Counter[str]()
     for each in calls(moments, window):
+        if each["status"] in REFUSED:
+            continue
         of = terraform if TERRAFORM in each["agent"] else own
         of[f"{each['service']}:{each['action']}"] += 1
     return own, terraform

@@ -133,6 +133,12 @@ def test_requests_count_if_they_were_due_during_the_observation() -> None:
     assert len(observed.within(sent, WINDOW)) == 3
 
 
+def test_a_call_that_proves_a_permission_is_not_counted() -> None:
+    probes = [{**call(125, "DeleteAutoScalingGroup"), "status": each} for each in (400, 412)]
+    own, _ = observed.counted([*probes, call(126, "AttachTrafficSources")], WINDOW)
+    assert own == {"autoscaling:AttachTrafficSources": 1}
+
+
 def test_running_members_of_a_failed_release_are_counted() -> None:
     assert observed.left(FIRST_EVENTS, WINDOW) == 2
     assert observed.left([*FIRST_EVENTS, instance(150, "i-1", "shutting-down")], WINDOW) == 1
