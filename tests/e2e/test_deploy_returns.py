@@ -108,6 +108,20 @@ def test_nothing_stays_of_the_previous_release_if_nothing_is_kept(old: Site) -> 
     assert old.state() == state_with(green, serving=green)
 
 
+def test_a_rollback_takes_back_the_group_that_a_promotion_left(old: Site) -> None:
+    blue, green = old.serving, old.next_release
+    with old.under_load():
+        words = ("--image", old.testbed.new, "--allow-quarantined", "--no-wait-retire")
+        result = old.promote(*words)
+        assert (result.code, result.document["removal_pending"]) == (0, [blue]), result.err
+        result = old.run("rollback", "--yes")
+    assert result.code == 0, result.err
+    assert [each["name"] for each in result.document["phases"]] == ["reattach", "detach"]
+    assert (old.serving, result.document["removal_pending"]) == (blue, [green])
+    assert old.run("recover").code == 0
+    assert old.state() == state_with(blue, serving=blue)
+
+
 def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_previous_image(new: Site) -> None:
     green = new.next_release
     with new.under_load():
