@@ -285,7 +285,7 @@ def set_alarm(case: Case, state: str) -> None:
 )
 def test_an_interrupt_rolls_everything_back(case: Case, text: str, phases: set[str]) -> None:
     past = text.startswith(("drain", "observe"))
-    hooks = {"hooks": [HOOK]} if text.startswith("verify") else {}
+    hooks = {"hooks": [HOOK]} if text.startswith("before-traffic") else {}
     case.configure(**{**LONG, **({"soak": "1s"} if past else {})}, **hooks)
     result = case.promote(text, lambda running: running.signal(signal.SIGINT))
     assert result.document["phase"] in phases
