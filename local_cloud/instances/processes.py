@@ -145,6 +145,9 @@ async def attended(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
             leads = group(process.pid) == process.pid
             send([-process.pid if leads else process.pid], signal.SIGKILL)
             await asyncio.shield(exited(process))
+            # What it started in another process group may keep its pipes open beyond the loop.
+            transport: asyncio.SubprocessTransport = vars(process)["_transport"]
+            transport.close()
 
 
 async def ended(pid: int) -> None:
