@@ -383,6 +383,18 @@ def test_without_options_a_rollback_takes_back_what_a_promotion_left(
     assert (fake.document.serving, fake.document.unremoved) == (BLUE, (GREEN,))
 
 
+def test_a_rollback_to_a_pending_group_does_not_wait_for_other_removals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = environment(monkeypatch, cloud(warm=[2, 3]))
+    rolled_back(found)
+    over = replace(found.fake.document.releases["r000002"], warm_until="2020-01-01T00:00:00+00:00")
+    found.fake.document = found.fake.document.with_release(over)
+    back(found)
+    assert found.fake.existing == {BAD, "r000002", GOOD}
+    assert found.fake.document.serving == BAD
+
+
 def test_a_rollback_elsewhere_removes_the_pending_group_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

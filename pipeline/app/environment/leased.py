@@ -131,9 +131,8 @@ class LeasedEnvironment:
 def retire_overdue(leased: LeasedEnvironment, *, keep: str = "") -> Deployment | None:
     """Delete the groups whose removal is pending or whose warm time is over; None without any.
 
-    The release `keep` stays.
-
-    They stay if the serving group was deleted outside ami-pipeline: they may be the way out.
+    The release `keep` stays, and all do if the serving group was deleted outside ami-pipeline: one
+    of them may be the way out.
     """
     document, reader = leased.document(), leased.reader
     overdue = [each for each in document.overdue(reader.pace.today()) if each != keep]

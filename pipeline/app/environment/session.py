@@ -192,8 +192,11 @@ class EnvironmentSession:
         leaves = action in {Interrupted.LEAVE, Interrupted.REFUSE_TO_PLAN}
         if leaves or document.deployment or not document.unremoved:
             return
+        keep = self.options.keeps(self.reader, document)
+        if document.unremoved == (keep,):
+            return
         try:
-            if done := retire_overdue(leased, keep=self.options.keeps(self.reader, document)):
+            if done := retire_overdue(leased, keep=keep):
                 accept_finished(leased, done, action)
         except RefusedError as error:
             if action is not Interrupted.UNDO:

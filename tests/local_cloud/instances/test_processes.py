@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import time
 
 import pytest
@@ -59,3 +62,19 @@ def test_a_child_that_has_ended_is_left_alone() -> None:
         return process.returncode
 
     assert asyncio.run(end()) == 3
+
+
+def test_no_pipe_of_a_killed_child_outlives_the_event_loop() -> None:
+    """A program in a session of its own survives its parent, and holds the pipe."""
+
+    async def leave_at_once() -> tuple[asyncio.subprocess.Process, int]:
+        process = await started("setsid sleep 60 & echo $!; wait", leads=True)
+        async with processes.attended(process):
+            assert process.stdout
+            await asyncio.sleep(0.1)  # until setsid has left the group
+            return process, int(await process.stdout.readline())
+
+    process, background = asyncio.run(leave_at_once())
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(background, signal.SIGKILL)
+    assert vars(process)["_transport"].get_pipe_transport(1).is_closing()
