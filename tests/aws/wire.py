@@ -60,12 +60,12 @@ class Wire:
         with suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                with connection:
+                with connection, suppress(OSError):  # a client that has gone ends no server
                     connection.settimeout(5)
                     self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
-        _read_request(connection)
+        read_request(connection)
         self.requests += 1
         said = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if said == RESET:
@@ -75,15 +75,27 @@ class Wire:
         connection.sendall(said)
 
 
-def _read_request(connection: socket.socket) -> None:
+def read_request(connection: socket.socket) -> bytes:
+    """Return a whole request: a connection that is closed with some of it unread is reset.
+
+    Raises:
+        ConnectionError: the client has gone before its end.
+    """
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += _more(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
-    left = int(lengths[0].split(b":")[1]) - len(body) if lengths else 0
-    while left > 0:
-        left -= len(connection.recv(65536))
+    length = int(lengths[0].split(b":")[1]) if lengths else 0
+    while len(body) < length:
+        body += _more(connection)
+    return head + b"\r\n\r\n" + body
+
+
+def _more(connection: socket.socket) -> bytes:
+    if data := connection.recv(65536):
+        return data
+    raise ConnectionError("the client has gone")
 
 
 @contextmanager

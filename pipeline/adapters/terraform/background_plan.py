@@ -33,16 +33,16 @@ class BackgroundPlanner:
 
     make: Callable[[PlanRequest], Plan]
     discard: Callable[[Plan], None]
-    _pool: ThreadPoolExecutor | None = field(default=None, init=False)
     _started: tuple[PlanRequest, Future[Plan]] | None = field(default=None, init=False)
 
     def begin(self, request: PlanRequest) -> None:
         """Start a plan and discard an earlier one first, both in the background."""
-        self._pool = self._pool or ThreadPoolExecutor(1)  # one after another
         before, self._started = self._started, None
+        pool = ThreadPoolExecutor(1)  # one after another
         if before:
-            self._pool.submit(self._discard, before[1])
-        self._started = request, self._pool.submit(self.make, request)
+            pool.submit(self._discard, before[1])
+        self._started = request, pool.submit(self.make, request)
+        pool.shutdown(wait=False)  # its thread ends with the plan
 
     def take(self, request: PlanRequest) -> Plan | None:
         """Wait for the plan of exactly this request and return it; None if there is none."""

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from tests.aws.wire import read_request
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ANSWERS: Mapping[str, bytes] = {
@@ -68,7 +70,7 @@ class Server:
                 return  # the client has gone
 
     def _answer(self, connection: socket.socket) -> None:
-        request = connection.recv(65536).decode()
+        request = read_request(connection).decode()
         self.requests.append(request)
         path = request.split(" ")[1].partition("?")[0]
         if self.delay:

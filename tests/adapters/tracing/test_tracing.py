@@ -245,12 +245,11 @@ def test_a_missing_extra_or_a_refused_trace_is_a_message(
     told: list[str], collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collector.status = 403
-    secret = collector.url.replace("://", "://me:sword@") + "?key=fish"
+    secret = collector.url.replace("://", "://me:sword@") + "/v1/traces?key=fish"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", secret)
     run(told)
-    assert told == [
-        f"4 spans were not exported: {collector.url} did not take them in time; check the collector"
-    ]
+    what = f"4 spans were not exported: {collector.url}/v1/traces did not take them in time"
+    assert told == [f"{what}; check the collector"]
     monkeypatch.setattr("pipeline.adapters.tracing.configuration.find_spec", lambda _: None)
     run(told)
     assert told[1:] == [

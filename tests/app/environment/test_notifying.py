@@ -105,9 +105,11 @@ def test_the_url_of_slack_is_masked_wherever_the_run_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOOK", "https://hooks.slack.com/services/T0/B0/c4n4ry")
-    masker = Run(tmp_path, SLACK).app.masker("production")
+    run = Run(tmp_path, SLACK)
+    masker = run.app.masker("production")
     assert masker.text("curl https://hooks.slack.com/services/T0/B0/c4n4ry") == "curl ***"
     assert masker.text("POST /services/T0/B0/c4n4ry 404") == "POST *** 404"
+    assert run.end() == []
 
 
 def test_the_end_of_a_run_that_was_killed_is_told_by_the_next_command(
