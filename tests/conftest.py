@@ -47,6 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell ignores SIGINT in what it runs in the background, and so would all programs of tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(scheduling.SharedClouds())
     config.pluginmanager.register(scheduling.FirstCollector())
 

@@ -33,10 +33,12 @@ WHO = """\
 class Hanging(BaseHTTPRequestHandler):
     """An AWS that answers GetCallerIdentity and no other call."""
 
+    over = threading.Event()
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if b"GetCallerIdentity" not in body:
-            time.sleep(200)
+            self.over.wait(200)
         answer = WHO.encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/xml")
@@ -56,6 +58,7 @@ def endpoint() -> Iterator[str]:
     server.block_on_close = False
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
+    Hanging.over.set()
     server.shutdown()
     server.server_close()
 

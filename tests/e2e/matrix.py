@@ -68,6 +68,8 @@ class Sites:
 
     def _new(self, kinds: tuple[str, ...]) -> Site:
         self._count += 1
+        while (self.testbed.folder / f"env{self._count}").exists():  # earlier tests made it
+            self._count += 1
         return self.testbed.site(f"env{self._count}", *kinds, keep_previous="none")
 
 

@@ -67,6 +67,16 @@ class Balancer:
         groups = self.pair.groups if self.pair else (self.arn,)
         return {each for arn in groups for each in targets_of(cloud, arn)}
 
+    def healthy(self, cloud: Cloud) -> set[str]:
+        """Return the instances that pass its health checks."""
+        if self.kind == "classic":
+            answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=self.name)
+            states = answer["InstanceStates"]
+            return {each["InstanceId"] for each in states if each["State"] == "InService"}
+        answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=self.arn)
+        states = answer["TargetHealthDescriptions"]
+        return {e["Target"]["Id"] for e in states if e["TargetHealth"]["State"] == "healthy"}
+
     @staticmethod
     def make(testbed: CloudTestbed, environment: str, kind: str) -> Balancer:
         """Create a load balancer through the API, or return the stack's: the provider needs a

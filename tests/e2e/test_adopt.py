@@ -107,10 +107,7 @@ def _launched(site: Site, launches: str) -> dict[str, Any]:
 
 
 def healthy(site: Site) -> set[str]:
-    answer = site.testbed.cloud.aws("elbv2").describe_target_health(
-        TargetGroupArn=site.balancers[0].arn
-    )["TargetHealthDescriptions"]
-    return {e["Target"]["Id"] for e in answer if e["TargetHealth"]["State"] == "healthy"}
+    return site.balancers[0].healthy(site.testbed.cloud)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

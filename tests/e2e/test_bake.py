@@ -230,7 +230,11 @@ def test_the_store_can_be_a_prefix_of_a_bucket(project: Project, cloud: Cloud) -
     result = project.bake()
     assert result.code == 0, result.err
     listed = cloud.aws("s3").list_objects_v2(Bucket="state-of-web")["Contents"]
-    assert [item["Key"] for item in listed] == [f"web/images/{result.document['name']}.json"]
+    name = result.document["name"]
+    assert [item["Key"] for item in listed] == [
+        f"web/contents/{name}.json",
+        f"web/images/{name}.json",
+    ]
 
 
 @pytest.mark.long

@@ -69,6 +69,7 @@ def test_an_encrypted_copy_that_was_being_made_is_not_reused(
     cloud.fault(service="ec2", action="CopyImage", kind="delay", seconds=3, times=1)
     process = project.start("bake", "--version", "1.0.0")
     wait_for(process, "Copying/Encrypting")
+    eventually(lambda: not cloud.client.faults())  # the call has come
     kill_tree(process.pid)
     finish(process)
     eventually(lambda: len(project.left_in_cloud()["images"]) == 2)

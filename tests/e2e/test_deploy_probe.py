@@ -89,7 +89,7 @@ def require_report(site: Site, done: Any, versions: set[str]) -> None:
     assert 0 <= totals["failed"] - bad <= totals["failed"] / 2
     seen = {state for each in timeline["points"] for group in each["members"].values()
             for state in group}  # fmt: skip
-    assert seen >= {"desired", "healthy", "starting", "draining"}
+    assert seen >= {"desired", "healthy", "draining"}
     (line,) = [each for each in done.err.splitlines() if each.startswith("report: ")]
     page = Page(Path(line.removeprefix("report: ")).read_text())
     assert dangers(page) == []

@@ -160,6 +160,8 @@ def test_sizes_that_were_set_during_a_deployment_are_kept_on_green(
             AutoScalingGroupName=green, MinSize=2, MaxSize=4, DesiredCapacity=2
         )
         eventually(lambda: len(case.site.members(case.site.serving)) == 2)
+        cloud, balancers = case.site.testbed.cloud, case.site.balancers
+        eventually(lambda: {len(each.healthy(cloud)) for each in balancers} == {2})
 
 
 # --- services whose names run together ------------------------------------------------------------

@@ -62,13 +62,14 @@ def test_a_cancelled_job_loses_every_process_with_its_mark(
     program = tmp_path / "ami-pipeline"
     program.write_text(f"#!{sys.executable}\n{DEAF}\n")
     program.chmod(0o755)
-    env = {**os.environ, signals.MARK: "job-1"}
+    mark = f"job-of-{way}"  # the other way may run at the same time
+    env = {**os.environ, signals.MARK: mark}
     step = subprocess.Popen([program], env=env)
     beside = subprocess.Popen(["/bin/sleep", "60"], env=env)
-    other = subprocess.Popen(["/bin/sleep", "60"], env={**env, signals.MARK: "job-2"})
+    other = subprocess.Popen(["/bin/sleep", "60"], env={**env, signals.MARK: f"not-{mark}"})
     try:
         eventually((tmp_path / "ready").exists)
-        assert signals.WAYS[way](0, "job-1") == last
+        assert signals.WAYS[way](0, mark) == last
         assert (step.wait(5), beside.wait(5)) == (-signal.SIGKILL, -signal.SIGKILL)
         assert other.poll() is None
     finally:

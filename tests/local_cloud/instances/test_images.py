@@ -186,7 +186,7 @@ def test_nothing_can_be_launched_from_a_deregistered_image(cloud: Cloud) -> None
 def test_a_snapshot_is_tagged_kept_while_in_use_and_can_go_with_its_image(cloud: Cloud) -> None:
     tags = [{"Key": "App", "Value": "web"}]
     kinds = [{"ResourceType": kind, "Tags": tags} for kind in ("image", "snapshot")]
-    image = image_of(cloud, "tagged", TagSpecifications=kinds)
+    image = image_of(cloud, "with-snapshot", TagSpecifications=kinds)
     ec2 = cloud.aws("ec2")
     assert describe(cloud, image)["Tags"] == tags
     snapshot = describe(cloud, image)["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
