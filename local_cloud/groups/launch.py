@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from moto.autoscaling.models import ASG_NAME_TAG
 from moto.core.exceptions import ServiceException
 from moto.core.types import Base64EncodedString
-from moto.ec2.exceptions import InvalidAMIIdError, UnvailableAMIIdError
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, UnvailableAMIIdError
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.utils import convert_tag_spec, filter_iam_instance_profiles, parse_user_data
 
 from local_cloud.scaling.ports import Launched, LaunchRefusedError
@@ -158,6 +159,7 @@ def check(backend: Any, made: Recipe) -> None:
     ec2 = backend.ec2_backend
     try:
         check_image(ec2, made.image)
+        check_architecture(ec2, made.image, made.instance_type)
     except ServiceException as refusal:
         raise LaunchRefusedError(refusal.message) from refusal
     if made.launch_template:
@@ -176,6 +178,22 @@ def check_image(ec2: Any, image: str | None) -> None:
         raise InvalidAMIIdError([str(image)])
     if found.state != "available":
         raise UnvailableAMIIdError(str(image))
+
+
+# The words are those of hashicorp/packer-plugin-amazon#649.
+def check_architecture(ec2: Any, image: str, instance_type: str) -> None:
+    """Refuse a type that cannot run an AMI, in EC2's words; moto launches it."""
+    processor = INSTANCE_TYPES.get(instance_type, {}).get("ProcessorInfo", {})
+    able, needed = processor.get("SupportedArchitectures", []), ec2.amis[image].architecture
+    if able and needed not in able:
+        raise EC2ClientError(
+            "InvalidParameterValue",
+            f"The architecture '{able[-1]}' of the specified instance type does not match the "
+            f"architecture '{needed}' of the specified AMI. Specify an instance type and an AMI "
+            "that have matching architectures, and try again. You can use "
+            "'describe-instance-types' or 'describe-images' to discover the architecture of the "
+            "instance type or AMI.",
+        )
 
 
 def check_security_group(ec2: Any, group: str) -> None:

@@ -40,26 +40,21 @@ class Images:
 
     async def take(self, image: str, files: Path) -> bool:
         """Snapshot the files of an instance; return False if that failed."""
-        target = self.folder / image
+        target, made = self.folder / image, self.expect(image)
         done = await copy(files, target, "--reflink=auto")
         for name in TEMPORARY if done else ():
             await asyncio.to_thread(clear, target / name)
-        return self._finish(image, done=done)
+        return finished(made, done=done)
 
     async def duplicate(self, image: str, source: str) -> bool:
         """Copy the files of `source` to `image`; return False if that failed."""
-        self._copies.setdefault(source, []).append(self.expect(image))
+        made = self.expect(image)
+        self._copies.setdefault(source, []).append(made)
         waiting = self._made.get(source)
         done = waiting is None or await asyncio.shield(waiting)
         if done and (self.folder / source).is_dir():
             done = await copy(self.folder / source, self.folder / image, "--link")
-        return self._finish(image, done=done)
-
-    def _finish(self, image: str, *, done: bool) -> bool:
-        made = self.expect(image)
-        if not made.done():
-            made.set_result(done)
-        return done
+        return finished(made, done=done)
 
     async def unpack(self, image: str, files: Path) -> bool:
         """Give a new instance the files of its image; return False if the image has failed."""
@@ -79,6 +74,13 @@ class Images:
         for each in [*([made] if made else []), *self._copies.pop(image, [])]:
             await asyncio.shield(each)
         await asyncio.to_thread(reaper.remove_tree, self.folder / image)
+
+
+def finished(made: asyncio.Future[bool], *, done: bool) -> bool:
+    """Tell those who wait for an image, also for one that was forgotten meanwhile."""
+    if not made.done():
+        made.set_result(done)
+    return done
 
 
 async def copy(source: Path, target: Path, how: str) -> bool:

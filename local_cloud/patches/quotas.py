@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 VCPUS = "L-1216C47A"  # "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances"
 STANDARD = re.compile(r"(?:a|c|d|h|i|m|r|t|z)\d", re.IGNORECASE)
 RUNNING = frozenset({"pending", "running"})
-DEFAULT_TYPE = "m1.small"
 
 
 # RunInstances: VcpuLimitExceeded if the vCPUs of the running instances would exceed the quota (EC2
@@ -45,8 +44,7 @@ def run_instances(
 ) -> Any:
     """Launch, unless that needs more vCPUs than the quota leaves."""
     data = template_launches.template_of(backend, named)
-    given = "" if named.get("is_instance_type_default") else named.get("instance_type")
-    wanted = count * vcpus(given or data.get("InstanceType") or DEFAULT_TYPE)
+    wanted = count * vcpus(template_launches.type_of(data, named))
     limit = context.cloud.quotas.limit("vcpus")
     if wanted and used_vcpus(backend) + wanted > limit:
         raise EC2ClientError(

@@ -89,9 +89,11 @@ def test_a_missing_source_image_is_refused(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_an_ambiguous_source_image_is_refused(project: Project) -> None:
-    project.edit("pipeline.toml", "al2023-ami-2023.*-kernel-6.1-x86_64", "al2023-ami-2023.*")
-    check(project.bake(), 3, "ambiguous", "make the name more specific")
+def test_a_source_image_of_another_architecture_is_ec2s_error(project: Project) -> None:
+    project.edit("pipeline.toml", "kernel-6.1-x86_64", "kernel-6.1-arm64")
+    what = "The architecture 'x86_64' of the specified instance type does not match"
+    check(project.bake(), 4, what, "or change instance_type")
+    assert project.left_in_cloud() == NOTHING
 
 
 @pytest.mark.long

@@ -78,11 +78,18 @@ def test_user_data_is_there_before_the_service_starts(cloud: Cloud) -> None:
 
 @pytest.mark.long
 def test_packer_leaves_no_instance_key_or_group_behind(cloud: Cloud) -> None:
-    bake(cloud, "tidy")
     ec2 = cloud.aws("ec2")
-    assert not [k for k in ec2.describe_key_pairs()["KeyPairs"] if "packer" in k["KeyName"]]
-    groups = ec2.describe_security_groups()["SecurityGroups"]
-    assert not [g for g in groups if "packer" in g["GroupName"]]
+
+    def made() -> list[str]:
+        keys, groups = ec2.describe_key_pairs(), ec2.describe_security_groups()
+        return [
+            *(each["KeyName"] for each in keys["KeyPairs"]),
+            *(each["GroupName"] for each in groups["SecurityGroups"]),
+        ]
+
+    before = made()
+    bake(cloud, "tidy")
+    assert made() == before
     described = ec2.describe_images(Filters=[{"Name": "name", "Values": ["tidy"]}])["Images"][0]
     snapshot = described["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     tags = ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]["Tags"]

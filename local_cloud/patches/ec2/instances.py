@@ -42,8 +42,8 @@ LOOPBACK = "127."
 SHUTDOWN_FROM_INSIDE = "Client.InstanceInitiatedShutdown"
 
 
-# RunInstances fails for an AMI that does not exist or is not available (EC2 API error
-# codes: InvalidAMIID.NotFound, InvalidAMIID.Unavailable); moto launches anything.
+# RunInstances fails for an AMI that does not exist, is not available or is of another architecture
+# (EC2 API error codes: InvalidAMIID.NotFound, InvalidAMIID.Unavailable); moto launches anything.
 # The version of a launch template supplies what the call leaves out; moto drops much of it. A new
 # instance is `pending` and gets an address on loopback and a machine.
 @patch(InstanceBackend, "run_instances")
@@ -65,6 +65,7 @@ def run_instances(
     groups, named = template_launches.complete(
         backend, template, image, security_group_names, named
     )
+    launch.check_architecture(backend, image, template_launches.type_of(template, named))
     asked = image_settings.metadata_options(backend.amis.get(image), named.get("metadata_options"))
     named["metadata_options"] = asked
     made = original(backend, image_id, count, user_data, groups, **named)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Data = dict[str, Any]
 
+DEFAULT_TYPE = "m1.small"
+"""EC2 API Reference, RunInstances: the type of a launch that names none."""
+
 # EC2 API Reference, RunInstances: parameters in the call override those of the template.
 # moto's name of a parameter -> the template's name, for parameters that moto drops.
 SIMPLE = {
@@ -138,6 +141,12 @@ def run_instances(original: Callable[..., Any], response: Any) -> Any:
                 instance.id, profile.get("Name"), profile.get("Arn")
             )
     return result
+
+
+def type_of(template: Data, named: Data) -> str:
+    """Return the instance type that a launch asks for, or that of its template."""
+    given = "" if named.get("is_instance_type_default") else named.get("instance_type")
+    return given or template.get("InstanceType") or DEFAULT_TYPE
 
 
 def tags_of(template: Data, kind: str) -> dict[str, str]:

@@ -31,6 +31,10 @@ REMEDIES: list[Any] = [
       "400, RequestID: x, api error InvalidAMIID.NotFound: The image id '[ami-1]' does not exist"),
      ("name an image of this region as source_ami in app.pkr.hcl, "
       "or set [bake.source] in pipeline.toml")),
+    (("Error launching source instance: InvalidParameterValue: The architecture 'x86_64' of the "
+      "specified instance type does not match the architecture 'arm64' of the specified AMI."),
+     ("choose an image of the instance type's architecture (source_ami in app.pkr.hcl, "
+      "or [bake.source] in pipeline.toml), or change instance_type")),
     ("NoCredentialProviders: no valid providers in chain",
      "provide AWS credentials, then check them: aws sts get-caller-identity"),
     ("No valid credential sources found",

@@ -34,6 +34,22 @@ def test_a_copy_of_an_image_that_is_deregistered_meanwhile_is_complete(tmp_path:
     assert not (tmp_path / "ami-1").exists()
 
 
+def test_an_image_that_is_deregistered_while_it_is_made_is_deleted(tmp_path: Path) -> None:
+    (tmp_path / "ami-1" / "opt").mkdir(parents=True)
+
+    async def forgotten() -> None:
+        images = Images(folder=tmp_path)
+        work = (
+            images.duplicate("ami-2", "ami-1"),
+            images.forget("ami-2"),
+            images.forget("ami-1"),
+        )
+        await asyncio.wait_for(asyncio.gather(*work), 10)
+
+    asyncio.run(forgotten())
+    assert list(tmp_path.iterdir()) == []
+
+
 def image_of(cloud: Cloud, name: str, **more: Any) -> str:
     instance = cloud.launch(UserData=WRITES)["InstanceId"]
     eventually(lambda: "done writing" in cloud.console(instance))
@@ -283,7 +299,7 @@ def test_an_image_that_is_added_is_found_in_every_region_and_can_be_launched(
         (found,) = call(Owners=["210987654321"], Filters=wanted)["Images"]
         assert (found["Architecture"], found["CreationDate"][:10]) == ("arm64", "2026-09-01")
         assert found["Public"] is True
-    instance = cloud.launch(ImageId=added["image"])
+    instance = cloud.launch(ImageId=added["image"], InstanceType="t4g.micro")
     assert instance["ImageId"] == added["image"]
 
 

@@ -593,6 +593,25 @@ def test_a_launch_configuration_is_created_once_and_kept_while_in_use(cloud: Clo
     assert code == "ValidationError"
 
 
+OTHER_ARCHITECTURE = (
+    "The architecture 'arm64' of the specified instance type does not match the architecture "
+    "'x86_64' of the specified AMI. Specify an instance type and an AMI that have matching "
+    "architectures, and try again. You can use 'describe-instance-types' or 'describe-images' to "
+    "discover the architecture of the instance type or AMI."
+)
+
+
+def test_an_instance_whose_type_cannot_run_its_image_is_refused(cloud: Cloud) -> None:
+    ec2 = cloud.aws("ec2")
+    launch = {"ImageId": cloud.base_image(), "MinCount": 1, "MaxCount": 1}
+    refusal = ("InvalidParameterValue", OTHER_ARCHITECTURE)
+    assert said(ec2.run_instances, **launch, InstanceType="t4g.micro") == refusal
+    data = {"ImageId": launch["ImageId"], "InstanceType": "t4g.micro"}
+    made = ec2.create_launch_template(LaunchTemplateName="of-arm", LaunchTemplateData=data)
+    named = {"LaunchTemplateId": made["LaunchTemplate"]["LaunchTemplateId"]}
+    assert said(ec2.run_instances, LaunchTemplate=named, MinCount=1, MaxCount=1) == refusal
+
+
 def test_a_group_with_a_launch_template_that_cannot_be_launched_is_refused(
     cloud: Cloud, group: str
 ) -> None:
@@ -615,6 +634,14 @@ def test_a_group_with_a_launch_template_that_cannot_be_launched_is_refused(
     assert said(update, AutoScalingGroupName=group, LaunchTemplate=wanted) == (
         "ValidationError",
         f"{begins}The image id '[{image}]' does not exist",
+    )
+    cloud.aws("ec2").create_launch_template_version(
+        LaunchTemplateId=known,
+        LaunchTemplateData={"ImageId": cloud.base_image(), "InstanceType": "t4g.micro"},
+    )
+    assert said(update, AutoScalingGroupName=group, LaunchTemplate=wanted) == (
+        "ValidationError",
+        begins + OTHER_ARCHITECTURE,
     )
     assert described(cloud, group)["LaunchTemplate"]["Version"] == "1"
 

@@ -1,7 +1,7 @@
 """Map what Packer says of a failure to a remedy of one line.
 
 The patterns match Packer 1.6.6 and 1.16 with their Amazon plugins; tests replay real output. An
-unknown text gets a pointer to the log. `template_remedies.py` has the causes inside a template.
+unknown text gets a pointer to the log. `of_template.py` has the causes inside a template.
 """
 
 from __future__ import annotations
@@ -91,6 +91,13 @@ _BUILD = (
         (
             "name an image of this region as source_ami in {name}, "
             "or set [bake.source] in pipeline.toml"
+        ),
+    ),
+    (
+        r"specified instance type does not match the architecture",
+        (
+            "choose an image of the instance type's architecture (source_ami in {name}, "
+            "or [bake.source] in pipeline.toml), or change instance_type"
         ),
     ),
     (
