@@ -37,12 +37,13 @@ def bake(
     options: Options,
     *,
     then: float = 0.0,
-    before_build: Callable[[], None] = lambda: None,
+    before_build: Callable[[str], None] = lambda _: None,
 ) -> BakeResult:
     """Bake, or return the last good image if no input changed; write tfvars and CI outputs.
 
     The credentials must last for the bake and `then` for so many seconds more. `before_build`
-    raises an error if what follows would be refused, so that nothing is built.
+    gets the version, and raises an error if what follows would be refused, so that nothing is
+    built.
     """
     if app.settings.environments:
         app.require_lasting_state()
@@ -58,7 +59,8 @@ def bake(
     if dotenv:
         require_writable("[bake] dotenv", dotenv.absolute())
     bakery = _bakery(app, wanted, request, masker, then)
-    result = replace(bakery, before_build=_both(bakery.before_build, before_build)).bake(request)
+    check = _both(bakery.before_build, partial(before_build, request.version))
+    result = replace(bakery, before_build=check).bake(request)
     write_tfvars(tfvars, result)
     write_ci(result, app.environ, dotenv)
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from pipeline.app.application import Application, Options
 from pipeline.app.bake import bake
@@ -21,7 +22,11 @@ from pipeline.core.changes.compare import Side
 from pipeline.core.changes.model import Changes
 from pipeline.core.changes.summary import brought
 from pipeline.core.deploy.plan import Confirm, PromoteRequest, Unchanged
-from pipeline.core.deploy.selection.rebuild_policy import require_no_rollback, require_unchanged
+from pipeline.core.deploy.selection.rebuild_policy import (
+    require_no_rollback,
+    require_unchanged,
+    require_version,
+)
 from pipeline.core.deploy.selection.release import image_of, require_promotable
 from pipeline.core.deploy.selection.versions import beside
 from pipeline.core.events import Message
@@ -58,9 +63,7 @@ def rebuild(
             app,
             replace(options, environment=environment),
             then=then,
-            before_build=lambda: require_rebuildable(
-                session.reader, before, serving_image(session.reader, before)
-            ),
+            before_build=partial(require_worth_a_build, session.reader, before),
         )
         supported = supported_architectures(session.reader, baked.images)
         image = beside(baked.images, baked.image, supported)
@@ -123,6 +126,13 @@ def serving_image(reader: EnvironmentReader, document: Environment) -> Image:
     ami_id = serving.release.ami_id if serving else ""
     known = known_images(reader.app, reader.clients) if serving else ()
     return image_of(known, ami_id, settings.app, settings.region)
+
+
+def require_worth_a_build(reader: EnvironmentReader, document: Environment, version: str) -> None:
+    """Raise RefusedError if the promotion of a new image of this version would be refused."""
+    history = reader.deployments.history(reader.environment, REMEMBERED)
+    require_version(document, version, history)
+    require_rebuildable(reader, document, serving_image(reader, document))
 
 
 def require_not_rolled_back(reader: EnvironmentReader, document: Environment) -> None:

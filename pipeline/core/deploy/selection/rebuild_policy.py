@@ -37,11 +37,25 @@ def require_unchanged(
         then, now = before.serving or "no release", after.serving or "no release"
         what = f"{then} served when the rebuild began, but {now} serves now"
         raise _refused(after, what, image)
-    last = _promotion_of(after.serving, history)
-    if last and last.kind is not Kind.REBUILD and last.version != image.version:
-        version = f"version {last.version or last.image}, but the rebuild has {image.version}"
-        what = f"{last.beginner} promoted {after.serving} on {_ended(last)}: {version}"
+    if what := _other_version(after.serving, image.version, history):
         raise _refused(after, what, image)
+
+
+def require_version(document: Environment, version: str, history: Iterable[Deployment]) -> None:
+    """Raise RefusedError if a person promoted another version; checked before a bake."""
+    if what := _other_version(document.serving, version, history):
+        name = document.environment
+        remedy = f"to bake and promote it anyway: {commands.bake()} && {commands.promote(name)}"
+        raise RefusedError(f"rebuild of {name}", what, remedy)
+
+
+def _other_version(release: str, version: str, history: Iterable[Deployment]) -> str:
+    """Return who promoted another version than that of a rebuild; else nothing."""
+    last = _promotion_of(release, history)
+    if last is None or last.kind is Kind.REBUILD or last.version == version:
+        return ""
+    versions = f"version {last.version or last.image}, but the rebuild has {version}"
+    return f"{last.beginner} promoted {release} on {_ended(last)}: {versions}"
 
 
 def _promotion_of(release: str, history: Iterable[Deployment]) -> Deployment | None:

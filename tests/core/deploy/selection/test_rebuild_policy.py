@@ -4,7 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.deploy.selection.rebuild_policy import require_no_rollback, require_unchanged
+from pipeline.core.deploy.selection.rebuild_policy import (
+    require_no_rollback,
+    require_unchanged,
+    require_version,
+)
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result, Runner
@@ -60,6 +64,20 @@ def test_a_rebuild_never_replaces_another_version_that_a_person_promoted() -> No
     assert refused.value.remedy == (
         "to promote the image anyway: ami-pipeline promote -e staging --image ami-00000009"
     )
+
+
+def test_a_rebuild_that_another_version_would_refuse_does_not_bake() -> None:
+    with pytest.raises(RefusedError) as refused:
+        require_version(document(), "1.0.0", [put(Kind.PROMOTE, "1.1.0")])
+    assert refused.value.what == (
+        "ann on here promoted r000001 on 2026-01-01 at 00:05 UTC: version 1.1.0, "
+        "but the rebuild has 1.0.0"
+    )
+    assert refused.value.remedy == (
+        "to bake and promote it anyway: ami-pipeline bake && ami-pipeline promote -e staging"
+    )
+    require_version(document(), "1.1.0", [put(Kind.PROMOTE, "1.1.0")])
+    require_version(document(), "1.0.0", [put(Kind.REBUILD, "0.9.0")])
 
 
 def test_a_rebuild_never_replaces_what_was_deployed_during_its_bake() -> None:
