@@ -25,9 +25,9 @@ from local_cloud.instances import (
     user_data,
 )
 from local_cloud.instances.console import Console
+from local_cloud.instances.hint import Hint
 from local_cloud.instances.overlay import Disk
 from local_cloud.instances.own_address import OwnAddress
-from local_cloud.instances.package_hint import PackageHint
 from local_cloud.instances.systemd import systemctl
 from local_cloud.instances.systemd.journal import Journal
 from local_cloud.instances.systemd.services import Services
@@ -113,7 +113,7 @@ class Machine:
         }
         self.services: Services | None = None
         self.final_output = b""
-        self._hint = PackageHint(is_due=host.tree is None)
+        self._hint = Hint(is_due=host.tree is None)
         self.behavior = spec.behavior
         self.is_hollow = spec.is_hollow
         self._host = host
@@ -238,6 +238,7 @@ class Machine:
             systemctl=systemctl.run,
             journal=self.journal,
             prefix=self.own_address.words,
+            seen=self.explained,
         )
         self.services.open(shims)
 

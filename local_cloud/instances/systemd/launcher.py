@@ -17,7 +17,7 @@ from local_cloud.instances.console import read_line
 from local_cloud.instances.systemd import unit_syntax
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from local_cloud.instances.console import Console
@@ -53,6 +53,7 @@ class Launcher:
     journal: Journal
     environment: Mapping[str, str]
     prefix: Sequence[str] = ()
+    seen: Callable[[bytes], object] = lambda _: None
 
     def prepare(self, service: Service) -> dict[str, str]:
         """Make the folders of a service; return its environment or raise CannotStartError."""
@@ -130,10 +131,11 @@ class Launcher:
     async def printing(self, unit: Unit, name: str, output: asyncio.StreamReader) -> None:
         """Append the output of a service to the journal, and to the console if it goes there."""
         if self.prints_on_console(unit):
-            await self.console.pump(name, output)
+            await self.console.pump(name, output, self.seen)
             return
         while line := await read_line(output):
             self.journal.heard(name, line)
+            self.seen(line)
 
     # Without a word about it, a service writes to the journal alone, which EC2 does not show.
     def prints_on_console(self, unit: Unit) -> bool:

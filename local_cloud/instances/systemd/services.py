@@ -62,6 +62,7 @@ class Services:
     systemctl: Systemctl
     journal: Journal
     prefix: Sequence[str] = ()  # the words before each command line
+    seen: Callable[[bytes], object] = lambda _: None
     running: dict[str, Service] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)
     _requests: int = -1
@@ -77,6 +78,7 @@ class Services:
             journal=self.journal,
             environment=self.environment,
             prefix=self.prefix,
+            seen=self.seen,
         )
 
     def open(self, shims: Path) -> None:

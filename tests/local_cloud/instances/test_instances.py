@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -13,6 +14,7 @@ import pytest
 
 from local_cloud import commands
 from local_cloud.errors import RefusedError
+from local_cloud.instances.hint import PORTS
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
@@ -183,6 +185,14 @@ def test_a_service_that_always_fails_reaches_the_start_limit(cloud: Cloud) -> No
     instance = run(cloud, UserData=script)
     eventually(lambda: "start request repeated too quickly" in cloud.console(instance))
     assert cloud.console(instance).count("noisy.service: active") == 5
+
+
+def test_a_service_whose_port_another_instance_has_is_explained(cloud: Cloud) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        serve = f"/usr/bin/python3 -m http.server {taken.getsockname()[1]}"
+        script = UNIT.replace("exec sleep 1000", f"exec {serve}").format(more="")
+        instance = run(cloud, UserData=script)
+        eventually(lambda: f"local cloud: {PORTS}" in cloud.console(instance))
 
 
 @pytest.mark.long
