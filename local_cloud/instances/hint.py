@@ -22,9 +22,9 @@ PACKAGES = (
     f" file system: {ROOTFS}"
 )
 PORTS = (
-    "all instances share the ports of this machine. Listen on the address in INSTANCE_ADDRESS"
-    " (AWS does not set it: there, on 0.0.0.0), or give each instance a root file system, and with"
-    f" it ports of its own: {ROOTFS}"
+    "all instances share the ports of this machine. Listen on the address in INSTANCE_ADDRESS if it"
+    " is set (on AWS it is not: listen on 0.0.0.0 there). Or give each instance a root file system,"
+    f" which brings ports of its own: {ROOTFS}"
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,7 +18,10 @@ from typing import TYPE_CHECKING
 from local_cloud.instances import processes, reaper
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 TEMPORARY = ("tmp", "run")
 LINKED = ("etc/alternatives", "etc/ssl/certs")
@@ -40,21 +44,23 @@ class Images:
 
     async def take(self, image: str, files: Path) -> bool:
         """Snapshot the files of an instance; return False if that failed."""
-        target, made = self.folder / image, self.expect(image)
-        done = await copy(files, target, "--reflink=auto")
-        for name in TEMPORARY if done else ():
-            await asyncio.to_thread(clear, target / name)
-        return finished(made, done=done)
+        target = self.folder / image
+        with finished(self.expect(image)) as made:
+            made.done = await copy(files, target, "--reflink=auto")
+            for name in TEMPORARY if made.done else ():
+                await asyncio.to_thread(clear, target / name)
+        return made.done
 
     async def duplicate(self, image: str, source: str) -> bool:
         """Copy the files of `source` to `image`; return False if that failed."""
-        made = self.expect(image)
-        self._copies.setdefault(source, []).append(made)
+        copying = self.expect(image)
+        self._copies.setdefault(source, []).append(copying)
         waiting = self._made.get(source)
-        done = waiting is None or await asyncio.shield(waiting)
-        if done and (self.folder / source).is_dir():
-            done = await copy(self.folder / source, self.folder / image, "--link")
-        return finished(made, done=done)
+        with finished(copying) as made:
+            made.done = waiting is None or await asyncio.shield(waiting)
+            if made.done and (self.folder / source).is_dir():
+                made.done = await copy(self.folder / source, self.folder / image, "--link")
+        return made.done
 
     async def unpack(self, image: str, files: Path) -> bool:
         """Give a new instance the files of its image; return False if the image has failed."""
@@ -76,11 +82,28 @@ class Images:
         await asyncio.to_thread(reaper.remove_tree, self.folder / image)
 
 
-def finished(made: asyncio.Future[bool], *, done: bool) -> bool:
-    """Tell those who wait for an image, also for one that was forgotten meanwhile."""
-    if not made.done():
-        made.set_result(done)
-    return done
+@dataclass(kw_only=True, slots=True)
+class Made:
+    """Whether an image has its files."""
+
+    done: bool = False
+
+
+@contextlib.contextmanager
+def finished(waiting: asyncio.Future[bool]) -> Iterator[Made]:
+    """Tell those who wait for an image how it ended: also if it failed or was forgotten meanwhile.
+
+    An error of this machine, such as a full disk, is a failed image.
+    """
+    made = Made()
+    try:
+        yield made
+    except OSError:
+        made.done = False
+        log.exception("an image could not be made")
+    finally:
+        if not waiting.done():
+            waiting.set_result(made.done)
 
 
 async def copy(source: Path, target: Path, how: str) -> bool:

@@ -15,6 +15,7 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image
 from pipeline.core.preflight.facts import Facts
 from pipeline.core.preflight.finding import Finding
+from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result, Runner
 from pipeline.ui.outcome import unchanged_document, unchanged_text
 from tests.core.changes.examples import CHANGES, SUMMARY
 from tests.core.deploy.fakes import cloud
@@ -97,6 +98,34 @@ def test_before_the_first_release_the_load_balancers_must_exist() -> None:
     reader: Any = Reader()
     with pytest.raises(RefusedError, match="there is no target group web"):
         survey.require_rebuildable(reader, cloud(blue=False).document, SERVING)
+
+
+def test_a_rebuild_of_another_version_than_a_person_promoted_is_refused_before_the_bake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    surveyed(monkeypatch)
+    monkeypatch.setattr(rebuild, "serving_image", lambda *_: SERVING)
+    document = cloud().document
+    history = SimpleNamespace(history=lambda *_: [promoted_by_hand(document.serving)])
+    reader: Any = SimpleNamespace(environment="staging", deployments=history)
+    rebuild.require_worth_a_build(reader, document, "1.1.0")
+    with pytest.raises(RefusedError, match="but the rebuild has"):
+        rebuild.require_worth_a_build(reader, document, "1.0.0")
+
+
+def promoted_by_hand(release: str) -> Deployment:
+    return Deployment(
+        id="d",
+        kind=Kind.PROMOTE,
+        environment="staging",
+        green=release,
+        blue="",
+        began="2026-01-01T00:00:00+00:00",
+        ended="2026-01-01T00:05:00+00:00",
+        by=Runner(user="ann", host="here", pid=1),
+        version="1.1.0",
+        outcome=Outcome(result=Result.PROMOTED),
+    )
 
 
 # --- only if a package changed ----------------------------------------------------------------

@@ -50,6 +50,24 @@ def test_an_image_that_is_deregistered_while_it_is_made_is_deleted(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_image_whose_files_cannot_be_written_fails_and_keeps_no_launch_waiting(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "instance").mkdir()
+    (tmp_path / "ami-1").touch()  # not a folder
+
+    async def launched() -> tuple[bool, bool]:
+        images = Images(folder=tmp_path)
+        images.expect("ami-1")
+        taken = images.take("ami-1", tmp_path / "instance")
+        done, unpacked = await asyncio.wait_for(
+            asyncio.gather(taken, images.unpack("ami-1", tmp_path / "new")), 10
+        )
+        return done, unpacked
+
+    assert asyncio.run(launched()) == (False, False)
+
+
 def image_of(cloud: Cloud, name: str, **more: Any) -> str:
     instance = cloud.launch(UserData=WRITES)["InstanceId"]
     eventually(lambda: "done writing" in cloud.console(instance))
