@@ -22,10 +22,11 @@ PACKAGES = (
     f" file system: {ROOTFS}"
 )
 PORTS = (
-    "all instances share the ports of this machine. Listen on the address in INSTANCE_ADDRESS if it"
-    " is set (on AWS it is not: listen on 0.0.0.0 there). Or give each instance a root file system,"
-    f" which brings ports of its own: {ROOTFS}"
+    "listen on the address in INSTANCE_ADDRESS: instances share the ports of this machine. AWS does"
+    " not set it: listen on 0.0.0.0 there. Or give each instance a root file system, which brings"
+    f" ports of its own: {ROOTFS}"
 )
+"""It begins with what to do: a list of last lines cuts it."""
 
 
 @dataclass(kw_only=True, slots=True)
